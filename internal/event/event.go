@@ -1,0 +1,83 @@
+// Package event holds one telemetry record, seen through Sigma's field names.
+//
+// It is vocabulary: decoders produce events, the matcher reads them, and nobody else interprets them.
+// An event never leaves the node (DESIGN.md, decision 10).
+package event
+
+import "time"
+
+// Kind is the type a value had in its source. Sigma compares stringified values
+// (specification 2.1.0, "Value types"), so Kind only decides what null, exists and numeric
+// comparisons see.
+type Kind uint8
+
+const (
+	// Null is an explicit null (JSON null). It is not the empty string.
+	Null Kind = iota
+	// String is text.
+	String
+	// Number is an integer or a float; Text holds its decimal spelling.
+	Number
+	// Bool is "true" or "false".
+	Bool
+	// List holds several values; a comparison holds if it holds for any of them.
+	List
+)
+
+// Value is one field's content.
+type Value struct {
+	Kind Kind
+	// Text is the stringified scalar: empty for Null, unset for List.
+	Text string
+	// Items are the members of a List; nested lists are flattened by the decoder.
+	Items []Value
+}
+
+// Field is a named value. Names are Sigma's taxonomy: Sysmon's names for Windows events
+// (EventID, Channel, Computer, Provider_Name, Image, CommandLine ...).
+type Field struct {
+	Name  string
+	Value Value
+}
+
+// Event is one telemetry record.
+type Event struct {
+	// Time is when it happened by its own clock; zero where the record does not say.
+	Time time.Time
+	// Source is the path as the user gave it, with "!member" for a member of an archive.
+	Source string
+	// Record is the record id (EVTX) or the one-based line number (text) in the source.
+	Record string
+
+	// Channel, EventID, Provider and Computer are the record's own routing facts; empty where absent.
+	// They are repeated in Fields under their Sigma names.
+	Channel  string
+	EventID  string
+	Provider string
+	Computer string
+
+	// Product, Category and Service are a Sigma logsource given by the configuration or the decoder;
+	// all empty for Windows records, which the matcher routes by Channel and EventID.
+	Product  string
+	Category string
+	Service  string
+
+	// Fields in source order. A name occurs at most once: decoders keep the first and join nothing.
+	Fields []Field
+}
+
+// Get returns the field of that exact name; Sigma field names are case-sensitive.
+func (e *Event) Get(name string) (Value, bool) {
+	for i := range e.Fields {
+		if e.Fields[i].Name == name {
+			return e.Fields[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Str makes a string value.
+func Str(s string) Value { return Value{Kind: String, Text: s} }
+
+// Num makes a number value from its decimal spelling.
+func Num(s string) Value { return Value{Kind: Number, Text: s} }

@@ -1,0 +1,54 @@
+// Package object names what the flows hand to one another about a shared STIX object: which copy it is,
+// where it came from and who may read it. The bytes are the creator's own and are never changed
+// (DESIGN.md, decision 8).
+package object
+
+import "time"
+
+// Local is the publisher of objects that were never shared: they live on this node alone.
+const Local = "local"
+
+// Key identifies one publishing member's copies of an object. Nobody can replace, revoke or re-mark
+// another member's copies (DESIGN.md, "Who may read").
+type Key struct {
+	Publisher string
+	ID        string // STIX id
+}
+
+// Place is where in which log a copy was published; the zero Place is "never shared".
+type Place struct {
+	Log   string // log id
+	Index uint64 // entry index
+}
+
+// Copy is one version of an object as one member published it.
+type Copy struct {
+	Key
+	// Seq is the order of admission at this node, from 1; zero before it is stored.
+	Seq int64
+	// Type is the STIX type.
+	Type string
+	// Modified is the sortable spelling of the version's time; empty for objects without versions.
+	Modified string
+	// TLP is the effective marking, 1 CLEAR .. 5 RED: the stricter of the entry's and the object's own.
+	TLP uint8
+	// Audience is the audience's text form.
+	Audience string
+	Place
+	// Revoked says that the object itself carries revoked: true.
+	Revoked bool
+	// Withdrawn says that the publisher took this object back; its copies match and block nothing.
+	Withdrawn bool
+	// Admitted is when this node admitted it, UTC.
+	Admitted time.Time
+	// Raw is the object's exact bytes.
+	Raw []byte
+}
+
+// Change tells those who act on intelligence (matcher, lists, page) what an admission did to a key:
+// the copy that now counts, or that none counts any more.
+type Change struct {
+	Key
+	// Live is nil where the key's copies are withdrawn, revoked or gone.
+	Live *Copy
+}

@@ -1,0 +1,135 @@
+// Package status is the vocabulary of what a node shows of itself: the command `status`, the control
+// socket and the page all speak it. Its JSON form is an interface that scripts rely on.
+package status
+
+import "time"
+
+// Node is one node's whole picture at a moment.
+type Node struct {
+	Version  string    `json:"version"`
+	Member   string    `json:"member"`
+	Started  time.Time `json:"started"`
+	Now      time.Time `json:"now"`
+	Page     string    `json:"page,omitempty"` // base address of the page, without any secret
+	Peer     string    `json:"peer,omitempty"` // address on which peers are served
+	Warnings []string  `json:"warnings"`
+
+	Alliance Alliance `json:"alliance"`
+	Log      Log      `json:"log"`
+	Protect  Protect  `json:"time_to_protect"`
+
+	Objects    int64 `json:"objects"`    // copies held, whoever published them
+	Rules      int   `json:"rules"`      // Sigma rules live in the matcher
+	Indicators int   `json:"indicators"` // indicators live in the matcher
+	Events     int64 `json:"events"`     // telemetry events seen since the start
+	Detections int64 `json:"detections"` // detections since the start
+	// Rejected counts objects that peers shared and this node refused, by reason.
+	Rejected map[string]int64 `json:"rejected,omitempty"`
+}
+
+// Alliance is the roster in force and its members as seen from here.
+type Alliance struct {
+	Name      string    `json:"name"`
+	ID        string    `json:"id"`
+	Version   uint64    `json:"version"`
+	Issued    time.Time `json:"issued"`
+	Expires   time.Time `json:"expires"`
+	Threshold int       `json:"threshold"`
+	Officers  []string  `json:"officers"`
+	Groups    []string  `json:"groups"`
+	Members   []Member  `json:"members"`
+}
+
+// Member is one member as this node sees it.
+type Member struct {
+	ID        string   `json:"id"`
+	Self      bool     `json:"self,omitempty"`
+	Groups    []string `json:"groups"`
+	Suspended bool     `json:"suspended,omitempty"`
+	// State is "self", "live", "catching up", "connecting", "unreachable" or "refused".
+	State string `json:"state"`
+	// Problem says why a member is not live; empty otherwise.
+	Problem  string    `json:"problem,omitempty"`
+	LastSeen time.Time `json:"last_seen,omitzero"`
+	// Log is the log id; Size its newest verified size; Head the newest size it is known to have.
+	Log  string `json:"log,omitempty"`
+	Size uint64 `json:"size"`
+	Head uint64 `json:"head"`
+	// Applied is the size of their log up to which we act; TheirApplied the size of our log up to which they do.
+	Applied      uint64 `json:"applied"`
+	TheirApplied uint64 `json:"their_applied"`
+	BytesIn      int64  `json:"bytes_in"`
+	BytesOut     int64  `json:"bytes_out"`
+}
+
+// Log is this node's own member log.
+type Log struct {
+	ID   string `json:"id"`
+	Size uint64 `json:"size"`
+	Root string `json:"root"` // base64
+}
+
+// Protect sums up times to protect in milliseconds over (publication, entitled member) pairs.
+type Protect struct {
+	Pairs   int64   `json:"pairs"`   // pairs confirmed by an applied receipt
+	Waiting int64   `json:"waiting"` // pairs still unconfirmed
+	P50     float64 `json:"p50_ms"`
+	P95     float64 `json:"p95_ms"`
+	P99     float64 `json:"p99_ms"`
+	Max     float64 `json:"max_ms"`
+}
+
+// Publication is one entry of this node's log that protects others.
+type Publication struct {
+	Index    uint64    `json:"index"`
+	At       time.Time `json:"at"`
+	What     string    `json:"what"`
+	Audience string    `json:"audience"`
+	Readers  int       `json:"readers"` // entitled members besides the publisher
+	Applied  int       `json:"applied"` // of them, how many confirmed
+	P50      float64   `json:"p50_ms"`
+	P95      float64   `json:"p95_ms"`
+}
+
+// Object is a shared object as a list shows it.
+type Object struct {
+	Seq       int64     `json:"seq"`
+	ID        string    `json:"id"`
+	Type      string    `json:"type"`
+	Name      string    `json:"name"`
+	Publisher string    `json:"publisher"`
+	TLP       string    `json:"tlp"`
+	Audience  string    `json:"audience"`
+	Admitted  time.Time `json:"admitted"`
+	Withdrawn bool      `json:"withdrawn,omitempty"`
+}
+
+// Sightings are the totals that members returned for one of this node's objects.
+type Sightings struct {
+	Object    string    `json:"object"`
+	Name      string    `json:"name"`
+	Count     int64     `json:"count"`
+	Members   int       `json:"members"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+}
+
+// Detection is a rule or indicator that matched an event. `scan` and `detections` print exactly these
+// fields, one JSON object a line (DESIGN.md, "The command line").
+type Detection struct {
+	Time      time.Time         `json:"time,omitzero"` // the event's own time
+	RuleID    string            `json:"rule_id"`       // Sigma rule id, or the indicator's STIX id or value
+	Title     string            `json:"title"`
+	Level     string            `json:"level"`
+	Author    string            `json:"author"`
+	Tags      []string          `json:"tags"`
+	Source    string            `json:"source"` // path as given, archive!member
+	Record    string            `json:"record"` // record id or line
+	Computer  string            `json:"computer"`
+	Channel   string            `json:"channel"`
+	EventID   string            `json:"event_id"`
+	Fields    map[string]string `json:"fields"`              // the fields that the rule names
+	Publisher string            `json:"publisher,omitempty"` // the member whose intelligence matched; empty for local rules
+	License   string            `json:"license,omitempty"`
+	Seen      time.Time         `json:"seen,omitzero"` // when this node matched it; a running node only
+}
