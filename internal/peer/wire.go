@@ -1,0 +1,156 @@
+package peer
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Limits on what a peer may send. Each is checked before anything is parsed.
+const (
+	// MaxPost bounds a body posted by a key that is in no card (/join, /card).
+	MaxPost = 16 << 10
+	// MaxReceipt bounds an applied receipt.
+	MaxReceipt = 4 << 10
+	// MaxNote bounds a roster note, a card or a checkpoint that is fetched.
+	MaxNote = 2 << 20
+	// MaxJoined bounds the answer to a join: the roster chain and all cards.
+	MaxJoined = 64 << 20
+	// MaxBatch bounds the entries of one stream event, as sent by us.
+	MaxBatch = 1 << 20
+	// maxEvent bounds a stream event's line as received: a batch, one entry more and a checkpoint, in base64.
+	maxEvent = (MaxBatch + 2*maxEntry + maxCheckpoint) / 3 * 4
+	// maxEntry is the largest entry (DESIGN.md, "Log").
+	maxEntry = 65535
+	// maxCheckpoint bounds a signed checkpoint.
+	maxCheckpoint = 16 << 10
+	// MaxBlob bounds a blob's ciphertext.
+	MaxBlob = 17 << 20
+)
+
+// Times that a slow or dead peer may cost. A stream is never timed as a whole: only its silence is.
+const (
+	// pingEvery is how often an idle stream says that it lives.
+	pingEvery = 10 * time.Second
+	// silence is how long a stream may say nothing before the follower gives it up.
+	silence = 35 * time.Second
+	// requestTimeout bounds a whole request that is not a stream.
+	requestTimeout = 60 * time.Second
+	// writeTimeout bounds the sending of one stream event.
+	writeTimeout = 60 * time.Second
+	// dialTimeout bounds the connection and the handshake.
+	dialTimeout = 15 * time.Second
+)
+
+// Refusal is an answer by which a peer says no, and why.
+type Refusal struct {
+	Status int
+	Reason string
+}
+
+func (r *Refusal) Error() string { return r.Reason }
+
+// IsRefusal says whether err is a peer's own no (not a failure on the way), and gives its reason.
+func IsRefusal(err error) (string, bool) {
+	var r *Refusal
+	if errors.As(err, &r) && r.Status >= 400 && r.Status < 500 {
+		return r.Reason, true
+	}
+	return "", false
+}
+
+// refuse answers with a reason in JSON.
+func refuse(w http.ResponseWriter, status int, reason string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]string{"error": reason})
+}
+
+// refusalOf reads a refusal back.
+func refusalOf(resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxReceipt))
+	var msg struct{ Error string }
+	if err != nil || json.Unmarshal(body, &msg) != nil || msg.Error == "" {
+		msg.Error = "the peer answered " + resp.Status
+	}
+	return &Refusal{Status: resp.StatusCode, Reason: msg.Error}
+}
+
+// News tells a follower which roster and which cards a peer has, so that it can fetch what it lacks.
+type News struct {
+	Alliance string            `json:"alliance"`
+	Version  uint64            `json:"version"`
+	Hash     string            `json:"hash"`
+	Cards    map[string]uint64 `json:"cards"` // member -> sequence
+}
+
+// JoinRequest asks for membership. Proof shows knowledge of the token's secret on this very connection.
+type JoinRequest struct {
+	SecretHash []byte          `json:"secret_hash"` // SHA-256 of the token's secret
+	Card       []byte          `json:"card"`        // the card note
+	Keys       json.RawMessage `json:"keys"`        // typed identity keys to be pinned in the roster
+	Identities []string        `json:"identities"`  // STIX identity ids
+	Proof      []byte          `json:"proof"`
+}
+
+// Joined is the answer to an admitted request: the whole roster chain and everybody's cards.
+type Joined struct {
+	Rosters [][]byte `json:"rosters"` // notes from version 1
+	Cards   [][]byte `json:"cards"`
+}
+
+// Batch is a contiguous part of a log together with the signed checkpoint that ends it, or, while a
+// long gap is being closed, one that lies ahead.
+type Batch struct {
+	Checkpoint []byte
+	First      uint64
+	Entries    [][]byte
+}
+
+// appendBatch encodes a batch: u32 length and checkpoint, u64 first, then each entry after a u16 length.
+func appendBatch(b []byte, batch Batch) ([]byte, error) {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(batch.Checkpoint)))
+	b = append(b, batch.Checkpoint...)
+	b = binary.BigEndian.AppendUint64(b, batch.First)
+	for _, e := range batch.Entries {
+		if len(e) > maxEntry {
+			return nil, fmt.Errorf("an entry of %d bytes does not fit", len(e))
+		}
+		b = binary.BigEndian.AppendUint16(b, uint16(len(e)))
+		b = append(b, e...)
+	}
+	return b, nil
+}
+
+// ParseBatch decodes what appendBatch made. The entries share data's memory.
+func ParseBatch(data []byte) (Batch, error) {
+	var batch Batch
+	if len(data) < 4 {
+		return batch, errors.New("stream event: cut before the checkpoint's length")
+	}
+	n := binary.BigEndian.Uint32(data)
+	data = data[4:]
+	if n > maxCheckpoint || uint64(n)+8 > uint64(len(data)) {
+		return batch, fmt.Errorf("stream event: a checkpoint of %d bytes does not fit", n)
+	}
+	batch.Checkpoint = data[:n:n]
+	batch.First = binary.BigEndian.Uint64(data[n:])
+	data = data[n+8:]
+	for len(data) > 0 {
+		if len(data) < 2 {
+			return batch, errors.New("stream event: cut inside an entry's length")
+		}
+		n := int(binary.BigEndian.Uint16(data))
+		if 2+n > len(data) {
+			return batch, errors.New("stream event: cut inside an entry")
+		}
+		batch.Entries = append(batch.Entries, data[2:2+n:2+n])
+		data = data[2+n:]
+	}
+	return batch, nil
+}
