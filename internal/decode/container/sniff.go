@@ -1,0 +1,118 @@
+package container
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// sniffSize is how much of a file is looked at.
+const sniffSize = 4096
+
+// form is how content is packed.
+type form uint8
+
+const (
+	plain form = iota
+	zipForm
+	tarForm
+	gzipForm
+	zstdForm
+)
+
+func (f form) String() string {
+	return [...]string{"plain", "zip", "tar", "gzip", "zstd"}[f]
+}
+
+func formOf(head []byte) form {
+	switch {
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+		return zipForm
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 8}):
+		return gzipForm
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return zstdForm
+	case isTar(head):
+		return tarForm
+	}
+	return plain
+}
+
+// isTar checks the checksum of a tar header (POSIX.1-1988 ustar, "chksum"), which archives have that
+// are older than the magic number too.
+func isTar(head []byte) bool {
+	const size, at, width = 512, 148, 8
+	if len(head) < size || head[0] == 0 {
+		return false
+	}
+	stored, err := strconv.ParseInt(strings.Trim(string(head[at:at+width]), " \x00"), 8, 64)
+	if err != nil {
+		return false
+	}
+	sum := int64(width * ' ')
+	for i, c := range head[:size] {
+		if i < at || i >= at+width {
+			sum += int64(c)
+		}
+	}
+	return sum == stored
+}
+
+func kindOf(head []byte) Kind {
+	switch {
+	case bytes.HasPrefix(head, []byte("ElfFile\x00")):
+		return EVTX
+	case isJSON(head):
+		return JSON
+	}
+	return Unknown
+}
+
+// isJSON tells whether text starts like a stream of objects: an object, or an array of them. Where the
+// first line does not (a log that was cut at its start), the second may.
+func isJSON(head []byte) bool {
+	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) || bytes.HasPrefix(head, []byte{0xfe, 0xff}) {
+		// UTF-16: without its zero bytes it is ASCII, if it is JSON so far.
+		head = bytes.ReplaceAll(head[2:], []byte{0}, nil)
+	}
+	text := gap(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
+	if inside, ok := bytes.CutPrefix(text, []byte("[")); ok {
+		inside = gap(inside)
+		return startsObject(inside) || bytes.HasPrefix(inside, []byte("]"))
+	}
+	if startsObject(text) {
+		return true
+	}
+	_, second, _ := bytes.Cut(text, []byte("\n"))
+	return startsObject(second)
+}
+
+func startsObject(text []byte) bool {
+	inside, ok := bytes.CutPrefix(text, []byte("{"))
+	if !ok {
+		return false
+	}
+	inside = gap(inside)
+	return len(inside) > 0 && (inside[0] == '"' || inside[0] == '}')
+}
+
+func gap(b []byte) []byte { return bytes.TrimLeft(b, " \t\r\n\x00") }
+
+// litterFolder is what macOS adds to archives: resource forks, a file for each real one.
+const litterFolder = "__MACOSX"
+
+// isLitter tells whether a file is such a fork (AppleDouble, RFC 1740), by its magic and its name.
+func isLitter(source string, head []byte) bool {
+	base := source[strings.LastIndexAny(source, `/\!`)+1:]
+	return strings.HasPrefix(base, "._") && bytes.HasPrefix(head, []byte{0, 5, 0x16, 7})
+}
+
+// inLitter tells whether a member's path leads through the folder of forks.
+func inLitter(member string) bool {
+	for part := range strings.SplitSeq(member, "/") {
+		if part == litterFolder {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,41 @@
+package evtx
+
+import (
+	"encoding/binary"
+	stdcrc "hash/crc32"
+	"unsafe"
+)
+
+func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
+func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
+func le64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+func crc32(b []byte) uint32 { return stdcrc.ChecksumIEEE(b) }
+
+// arenaBlock is how much text shares one allocation: about what a full chunk decodes to.
+const arenaBlock = 64 << 10
+
+// arena hands out strings that share large allocations. Memory is written once, before its string
+// exists, and never again, so the strings stay valid for ever (the garbage collector frees a block
+// after its last string).
+type arena struct{ free []byte }
+
+// reserve gives an empty slice with room for n bytes.
+func (a *arena) reserve(n int) []byte {
+	if cap(a.free) < n {
+		a.free = make([]byte, 0, max(arenaBlock, n))
+	}
+	return a.free
+}
+
+// commit takes what was appended to a reserved slice.
+func (a *arena) commit(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	a.free = b[len(b):len(b):cap(b)]
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+// str is commit for bytes that are elsewhere.
+func (a *arena) str(b []byte) string { return a.commit(append(a.reserve(len(b)), b...)) }

@@ -1,0 +1,154 @@
+package match_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"shieldwall/internal/event"
+	"shieldwall/internal/indicator"
+	"shieldwall/internal/match"
+	"shieldwall/internal/stixpattern"
+)
+
+const (
+	md5Hex    = "d41d8cd98f00b204e9800998ecf8427e"
+	sha1Hex   = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+	sha256Hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+)
+
+// TestIndicatorsMeetEvents decides which indicator is met where.
+func TestIndicatorsMeetEvents(t *testing.T) {
+	tests := []struct {
+		ind  string // a STIX comparison, or a line of a list after "list "
+		ev   []any
+		want string // fields it is met in
+	}{
+		{"domain-name:value = 'evil.example'", []any{"QueryName", "EVIL.example."}, "QueryName"},
+		{"domain-name:value = 'evil.example'", []any{"QueryName", "www.evil.example"}, ""},
+		{"list evil.example", []any{"QueryName", "www.evil.example"}, "QueryName"},
+		{"list evil.example", []any{"QueryName", "notevil.example"}, ""},
+		{"list evil.example", []any{"QueryName", "evil.example"}, "QueryName"},
+		{"list *.evil.example", []any{"DestinationHostname", "a.b.evil.example"}, "DestinationHostname"},
+		{"list evil.example", []any{"c-uri", "https://user@www.evil.example:8443/x"}, "c-uri"},
+		{"list evil.example", []any{"cs-host", "evil.example", "c-uri", "/x"}, "cs-host c-uri"},
+		{"list evil.example", []any{"CommandLine", "ping evil.example"}, ""}, // text fields come later
+		{"list evil.example", []any{"QueryResults", "type:  5 evil.example;::ffff:192.0.2.1;"}, "QueryResults"},
+		{"list evil.example", []any{"query", []any{"a.example", "evil.example"}}, "query"},
+		{"ipv4-addr:value = '192.0.2.1'", []any{"SourceIp", "192.0.2.1", "DestinationIp", "192.0.2.1"}, "SourceIp DestinationIp"},
+		{"ipv4-addr:value = '192.0.2.1'", []any{"IpAddress", "::ffff:192.0.2.1"}, "IpAddress"},
+		{"ipv4-addr:value = '192.0.2.1'", []any{"IpAddress", "192.0.2.10"}, ""},
+		{"ipv4-addr:value = '192.0.2.0/24'", []any{"DestAddress", "192.0.2.99"}, "DestAddress"},
+		{"ipv4-addr:value ISSUBSET '192.0.2.0/24'", []any{"dst_ip", "192.0.3.1"}, ""},
+		{"ipv4-addr:value ISSUBSET '192.0.2.128/25'", []any{"dst_ip", "192.0.2.200"}, "dst_ip"},
+		{"ipv6-addr:value = '2001:DB8::1'", []any{"DestinationIp", "2001:db8:0:0:0:0:0:1"}, "DestinationIp"},
+		{"ipv6-addr:value = 'fe80::1'", []any{"SourceIp", "fe80::1%12"}, "SourceIp"},
+		{"list 2001:db8::/32", []any{"id.resp_h", "2001:db8:ffff::1"}, "id.resp_h"},
+		{"list 192.0.2.1", []any{"QueryResults", "::ffff:192.0.2.1;"}, "QueryResults"},
+		{"list 192.0.2.1", []any{"c-uri", "http://192.0.2.1/x"}, "c-uri"},
+		{"list 2001:db8::1", []any{"c-uri", "http://[2001:db8::1]:8080/x"}, "c-uri"},
+		{"list 192.0.2.1", []any{"SourceIp", "-"}, ""},
+		{"url:value = 'http://Evil.Example/Path?Q=1#f'", []any{"c-uri", "HTTP://evil.example:80/Path?Q=1"}, "c-uri"},
+		{"url:value = 'http://evil.example/Path'", []any{"c-uri", "http://evil.example/path"}, ""},
+		{"url:value = 'http://evil.example/x'", []any{"c-uri", "https://evil.example/x"}, ""},
+		{"url:value = 'http://evil.example'", []any{"c-uri", "http://evil.example/"}, "c-uri"},
+		{"url:value = 'https://evil.example/x'", []any{"c-uri", "evil.example/x"}, "c-uri"},
+		{"url:value = 'https://evil.example/x'", []any{"cs-host", "evil.example", "c-uri", "/x"}, "c-uri"},
+		{"list evil.example/x", []any{"cs-uri", "https://evil.example/x"}, "cs-uri"},
+		{"list hxxps://evil[.]example/x", []any{"RemoteName", "https://evil.example/x"}, "RemoteName"},
+		{"file:hashes.'SHA-256' = '" + sha256Hex + "'", []any{"Hashes", "MD5=1,SHA256=" + strings.ToUpper(sha256Hex) + ",IMPHASH=0"}, "Hashes"},
+		{"file:hashes.SHA-1 = '" + sha1Hex + "'", []any{"Hashes", "SHA1=" + sha1Hex}, "Hashes"},
+		{"file:hashes.MD5 = '" + md5Hex + "'", []any{"Hashes", "IMPHASH=" + md5Hex}, ""},
+		{"file:hashes.MD5 = '" + md5Hex + "'", []any{"md5", md5Hex}, "md5"},
+		{"file:hashes.MD5 = '" + md5Hex + "'", []any{"Imphash", md5Hex}, ""},
+		{"file:hashes.IMPHASH = '" + md5Hex + "'", []any{"Imphash", md5Hex}, "Imphash"},
+		{"list " + sha256Hex, []any{"sha256", sha256Hex}, "sha256"},
+		{"list IMPHASH=" + md5Hex, []any{"Hashes", "MD5=1,IMPHASH=" + md5Hex}, "Hashes"},
+		{"file:name = 'evil.exe'", []any{"Image", `C:\x\EVIL.exe`}, "Image"},
+		{"file:name = 'evil.exe'", []any{"TargetFilename", "/srv/evil.exe"}, "TargetFilename"},
+		{"file:name = 'evil.exe'", []any{"Image", `C:\evil.exe\x`}, ""},
+		{"email-addr:value = 'a@evil.example'", []any{"Sender", "<A@Evil.Example>"}, "Sender"},
+		{"list a@evil[.]example", []any{"Recipient", "a@evil.example"}, "Recipient"},
+		{"domain-name:value IN ('a.example', 'b.example')", []any{"QueryName", "b.example"}, "QueryName"},
+	}
+	for _, tt := range tests {
+		e := match.New(time.Now)
+		c, err := match.CompileIndicators(match.Key{ID: "i"}, match.Attribution{RuleID: "i"}, indicators(t, tt.ind)...)
+		if err != nil {
+			t.Fatalf("%s: %v", tt.ind, err)
+		}
+		e.Update([]match.Compiled{c}, nil)
+		got := hits(e, fields(tt.ev...))
+		names := ""
+		for _, h := range got {
+			for _, f := range h.Fields {
+				names = strings.TrimSpace(names + " " + f.Name)
+			}
+			if h.Indicator == nil || h.RuleID != "i" {
+				t.Errorf("%s: hit %+v", tt.ind, h)
+			}
+		}
+		if names != tt.want || len(got) > 1 {
+			t.Errorf("%s on %v: %d hits in %q, want %q", tt.ind, tt.ev, len(got), names, tt.want)
+		}
+	}
+}
+
+func indicators(t testing.TB, text string) []indicator.Indicator {
+	t.Helper()
+	if line, ok := strings.CutPrefix(text, "list "); ok {
+		ind, ok, err := indicator.ParseLine(line)
+		if err != nil || !ok {
+			t.Fatalf("%s: %v", text, err)
+		}
+		return []indicator.Indicator{ind}
+	}
+	pattern, err := stixpattern.Parse("[" + text + "]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := indicator.FromSTIX(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestIndicatorsApartFromLogsource: indicators are looked for in events that no rule is meant for.
+func TestIndicatorsApartFromLogsource(t *testing.T) {
+	e := match.New(time.Now)
+	e.Update([]match.Compiled{domains(t, match.Key{ID: "d"}, "x.example")}, nil)
+	ev := &event.Event{Fields: []event.Field{{Name: "QueryName", Value: event.Str("x.example")}}}
+	if got := len(hits(e, ev)); got != 1 {
+		t.Errorf("%d hits", got)
+	}
+}
+
+// TestManyIndicators adds and removes many, with values that several keys share.
+func TestManyIndicators(t *testing.T) {
+	e := match.New(time.Now)
+	const n = 3000
+	name := func(i int) string { return fmt.Sprintf("d%d.example", i) }
+	var all []string
+	for i := range n {
+		all = append(all, name(i))
+	}
+	e.Update([]match.Compiled{domains(t, match.Key{ID: "all"}, all...)}, nil)
+	for i := 0; i < n; i += 10 {
+		e.Update([]match.Compiled{domains(t, match.Key{ID: fmt.Sprint(i)}, name(i))}, nil)
+	}
+	if _, got := e.Len(); got != n+n/10 {
+		t.Errorf("%d live", got)
+	}
+	if got := len(hits(e, fields("QueryName", name(10)))); got != 2 {
+		t.Errorf("%d hits on a shared value", got)
+	}
+	e.Update(nil, []match.Key{{ID: "all"}})
+	if got := len(hits(e, fields("QueryName", name(10)))) + len(hits(e, fields("QueryName", name(11)))); got != 1 {
+		t.Errorf("%d hits after one of the keys went", got)
+	}
+	if _, got := e.Len(); got != n/10 {
+		t.Errorf("%d live", got)
+	}
+}

@@ -1,0 +1,87 @@
+// Package match decides which live intelligence an event meets: Sigma rules and indicators.
+//
+// An Engine holds one immutable snapshot behind an atomic pointer. Readers never lock; writers make a
+// new snapshot that shares everything they did not touch. The evaluator is the plain one: complete,
+// and kept simple so that it can be the oracle of a faster one.
+package match
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"shieldwall/internal/event"
+	"shieldwall/internal/indicator"
+	"shieldwall/internal/object"
+	"shieldwall/internal/sigma"
+)
+
+// Key identifies a live piece of intelligence: who published it and under which id. Rules from a
+// folder have no publisher.
+type Key = object.Key
+
+// Attribution is what a detection must carry about its origin; the Detection Rule License asks for
+// the rule's author in every alert.
+type Attribution struct {
+	RuleID  string
+	Title   string
+	Level   string
+	Author  string
+	License string
+	Tags    []string
+}
+
+// Hit is one piece of intelligence meeting one event. It does not share memory with the engine that
+// later events reuse.
+type Hit struct {
+	Key
+	Attribution
+	// Indicator is the one that was met; nil for a Sigma rule.
+	Indicator *indicator.Indicator
+	// Fields are the fields that the rule names and the event has, in the rule's order; for an
+	// indicator, the fields it was met in.
+	Fields []event.Field
+}
+
+// Compiled is intelligence under one key, ready to be made live.
+type Compiled struct {
+	Key Key
+	// From and Until bound when it matches, by the engine's clock: From included, Until not. Zero
+	// times are open ends.
+	From, Until time.Time
+
+	rules      []*rule
+	indicators []indicator.Indicator
+	who        Attribution
+}
+
+// CompileSigma makes rules ready that are published under one key, such as the documents of one file.
+// It fails only for a rule made by other means than sigma.Parse.
+func CompileSigma(key Key, rules ...*sigma.Rule) (Compiled, error) {
+	if len(rules) == 0 {
+		return Compiled{}, errors.New("no rules to compile")
+	}
+	out := Compiled{Key: key}
+	for _, r := range rules {
+		compiled, err := newRule(r)
+		if err != nil {
+			return Compiled{}, fmt.Errorf("rule %s: %w", r.ID, err)
+		}
+		out.rules = append(out.rules, compiled)
+	}
+	return out, nil
+}
+
+// CompileIndicators makes indicators ready that are published under one key: one object's values, or
+// a whole list.
+func CompileIndicators(key Key, who Attribution, list ...indicator.Indicator) (Compiled, error) {
+	if len(list) == 0 {
+		return Compiled{}, errors.New("no indicators to compile")
+	}
+	for _, ind := range list {
+		if err := ind.Check(); err != nil {
+			return Compiled{}, err
+		}
+	}
+	return Compiled{Key: key, indicators: list, who: who}, nil
+}

@@ -1,0 +1,101 @@
+package match
+
+import (
+	"slices"
+
+	"shieldwall/internal/event"
+)
+
+// record is one event as rules see it: its fields by name, under one view, with what was computed
+// about them. A record is used by one goroutine at a time and reused from event to event.
+type record struct {
+	cells []cell
+	index map[string]int // field name -> cell
+}
+
+// cell is one field's content, taken apart once.
+type cell struct {
+	name   string
+	value  event.Value
+	null   bool     // the value, or a member of a list, is null
+	texts  []string // the stringified scalars that are not null
+	folded []string // texts without case; made on first use
+	one    [1]string
+	lower  [1]string
+}
+
+// maxIndexKept bounds the index that a record keeps for the next event, in fields; clearing a map
+// costs as much as its largest use.
+const maxIndexKept = 1024
+
+// load fills the record from an event, with the fields that a view adds.
+func (r *record) load(ev *event.Event, v *view) {
+	var extra []event.Field
+	if v != nil {
+		extra = v.fields(ev)
+	}
+	if r.index == nil || len(r.index) > maxIndexKept {
+		r.index = make(map[string]int, len(ev.Fields)+len(extra))
+	}
+	clear(r.index)
+	// The cells must not move once their slices point into them.
+	r.cells = slices.Grow(r.cells[:0], len(ev.Fields)+len(extra))
+	for _, list := range [2][]event.Field{extra, ev.Fields} { // a view's fields win
+		for i := range list {
+			if _, taken := r.index[list[i].Name]; taken {
+				continue
+			}
+			r.index[list[i].Name] = len(r.cells)
+			r.cells = r.cells[:len(r.cells)+1]
+			r.cells[len(r.cells)-1].load(list[i])
+		}
+	}
+}
+
+func (c *cell) load(f event.Field) {
+	c.name, c.value = f.Name, f.Value
+	c.null, c.texts, c.folded = false, nil, nil
+	switch f.Value.Kind {
+	case event.Null:
+		c.null = true
+	case event.List:
+		for _, item := range f.Value.Items {
+			if item.Kind == event.Null {
+				c.null = true
+				continue
+			}
+			c.texts = append(c.texts, item.Text)
+		}
+	default:
+		c.one[0] = f.Value.Text
+		c.texts = c.one[:]
+	}
+}
+
+// find returns a field, or nil if the event does not have it.
+func (r *record) find(name string) *cell {
+	if i, ok := r.index[name]; ok {
+		return &r.cells[i]
+	}
+	return nil
+}
+
+// withoutCase returns the cell's texts folded.
+func (c *cell) withoutCase() []string {
+	if c.folded == nil && len(c.texts) > 0 {
+		c.folded = c.lower[:0]
+		for _, text := range c.texts {
+			c.folded = append(c.folded, fold(text))
+		}
+	}
+	return c.folded
+}
+
+// drop lets go of the event, so that a pooled record keeps no event alive.
+func (r *record) drop() {
+	clear(r.cells[:cap(r.cells)])
+	if cap(r.cells) > maxIndexKept {
+		r.cells = nil
+	}
+	clear(r.index)
+}

@@ -1,0 +1,161 @@
+package sigma
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+)
+
+// Seeds for the fuzzers, and how many there must be: a fuzzer without seeds looks like a passing test.
+var (
+	ruleSeeds = []string{
+		"title: t\nlogsource: {product: windows}\ndetection:\n  s: {A|contains|all: [b, 'c*']}\n  condition: s\n",
+		"title: t\nlogsource: {category: c}\ndetection:\n  s:\n    - A|re|i: '^a{2,3}\\d'\n      B|cidr: 10.0.0.0/8\n    - C|base64offset|contains: abc\n  condition: not s\n",
+		"title: t\nlogsource: {service: s}\ndetection:\n  k: [a, 1, true]\n  '_f': {A: null, B: ''}\n  condition: [k, 1 of _*]\nlevel: low\ntags: [a.b]\n",
+		"title: t\nlogsource: {service: s}\ndetection:\n  k:\n    '|all': [a, b]\n  t: {A|hour|gte: 3, B|exists: false, C|fieldref|neq: D, E|lt: 1.5}\n  condition: all of them\n",
+		"title: t\nlogsource: {service: s}\ndetection:\n  a: &x {A|windash|wide|base64: ' -f'}\n  b: {<<: *x, B|expand: '%one%'}\n  condition: a or b\n",
+		"---\naction: global\n---\ntitle: t\ncorrelation: {type: event_count}\n---\nfilter: {}\n",
+		"title: &t [*t]\n",
+		"\xef\xbb\xbftitle: t\r\n",
+	}
+	conditionSeeds = []string{
+		"sel", "not a and (b or c)", "1 of sel_* or all of them", "any of _*", "a | count() > 5", "((((a))))", "not not not a",
+		"1 of", ") and (", "a and", "\x00", "ä or ö",
+	}
+	patternSeeds = []string{``, `*`, `\`, `\\`, `\*`, `\\*`, `\\\*`, `a*?b`, `%a%`, `\%a%b%`, "\xff*\xfe", `C:\*\x.exe`}
+)
+
+func TestSeeds(t *testing.T) {
+	if len(ruleSeeds) < 8 || len(conditionSeeds) < 12 || len(patternSeeds) < 12 {
+		t.Errorf("%d rule, %d condition and %d pattern seeds", len(ruleSeeds), len(conditionSeeds), len(patternSeeds))
+	}
+}
+
+// FuzzParse checks that any bytes give rules within the limits or a reason, and never a panic.
+func FuzzParse(f *testing.F) {
+	for _, s := range ruleSeeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := Parse(data, Options{Placeholders: map[string][]string{"one": {"1", "2*"}}})
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Reason == "" || e.Detail == "" {
+				t.Fatalf("error %#v has no reason", err)
+			}
+			return
+		}
+		for _, r := range got.Rejected {
+			if r.Err == nil || r.Err.Reason == "" || r.Err.Detail == "" {
+				t.Fatalf("rejection %+v has no reason", r)
+			}
+		}
+		for _, r := range got.Rules {
+			checkRule(t, r)
+		}
+	})
+}
+
+func checkRule(t *testing.T, r *Rule) {
+	if r.Title == "" || r.Logsource == (Logsource{}) || len(r.Detection.Selections) == 0 || r.Detection.Condition == nil {
+		t.Fatalf("incomplete rule %+v", r)
+	}
+	for _, sel := range r.Detection.Selections {
+		if len(sel.Alternatives) == 0 {
+			t.Fatalf("selection %q is empty", sel.Name)
+		}
+		for _, alt := range sel.Alternatives {
+			if len(alt) == 0 {
+				t.Fatalf("selection %q has an empty alternative", sel.Name)
+			}
+			for _, it := range alt {
+				if len(it.Values) == 0 {
+					t.Fatalf("field %q has no values", it.Field)
+				}
+				for _, v := range it.Values {
+					checkValue(t, v)
+				}
+			}
+		}
+	}
+	checkExpr(t, r.Detection.Condition, len(r.Detection.Selections))
+}
+
+func checkValue(t *testing.T, v Value) {
+	switch v := v.(type) {
+	case AnyOf:
+		for _, one := range v.Values {
+			checkValue(t, one)
+		}
+	case String:
+		for _, part := range v.Pattern {
+			if part.Kind == placeholder {
+				t.Fatalf("placeholder %q was left in a value", part.Text)
+			}
+		}
+	case number, boolean, regexpDraft:
+		t.Fatalf("value %T was left unfinished", v)
+	}
+}
+
+func checkExpr(t *testing.T, x Expr, selections int) {
+	switch x := x.(type) {
+	case Ref:
+		if x.Index < 0 || x.Index >= selections {
+			t.Fatalf("reference to selection %d of %d", x.Index, selections)
+		}
+	case Not:
+		checkExpr(t, x.X, selections)
+	case And:
+		for _, y := range x.Xs {
+			checkExpr(t, y, selections)
+		}
+	case Or:
+		for _, y := range x.Xs {
+			checkExpr(t, y, selections)
+		}
+	case Of:
+		if len(x.Indexes) == 0 {
+			t.Fatal("selector of nothing")
+		}
+	default:
+		t.Fatalf("unknown expression %T", x)
+	}
+}
+
+func FuzzCondition(f *testing.F) {
+	for _, s := range conditionSeeds {
+		f.Add(s)
+	}
+	selections := []Selection{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "sel_1"}, {Name: "_hidden"}}
+	f.Fuzz(func(t *testing.T, s string) {
+		x, reason, err := newConditionParser(selections).parse(s)
+		if err != nil {
+			if reason == "" {
+				t.Fatalf("%q: no reason for %v", s, err)
+			}
+			return
+		}
+		checkExpr(t, x, len(selections))
+	})
+}
+
+// FuzzPattern checks that writing a pattern and reading it again changes nothing.
+func FuzzPattern(f *testing.F) {
+	for _, s := range patternSeeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p := ParsePattern(s)
+		for i, part := range p {
+			if part.Kind == Literal && (part.Text == "" || i > 0 && p[i-1].Kind == Literal) {
+				t.Fatalf("%q: parts %v are not merged", s, p)
+			}
+		}
+		if again := ParsePattern(p.String()); !reflect.DeepEqual(again, p) {
+			t.Fatalf("%q: %v written as %q reads as %v", s, p, p.String(), again)
+		}
+		parsePattern(s, true)
+		withDashes(p)
+	})
+}
