@@ -1,0 +1,214 @@
+package detect
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"shieldwall/internal/indicator"
+	"shieldwall/internal/match"
+	"shieldwall/internal/object"
+	"shieldwall/internal/sigma"
+	"shieldwall/internal/stix"
+	"shieldwall/internal/stixpattern"
+)
+
+const (
+	// loadBatch is how many objects LoadAll makes live at once.
+	loadBatch = 1024
+	// maxRejections bounds the rejected objects that are named; all are counted.
+	maxRejections = 1000
+)
+
+// LocalRule is a rule from a folder of this node's own.
+type LocalRule struct {
+	Path string // as given, for reports
+	Rule *sigma.Rule
+}
+
+// Rejection is an indicator that could not be made live, or not wholly, and why.
+type Rejection struct {
+	object.Key
+	Name   string
+	Reason string
+}
+
+// live keeps the engine in step with what is admitted.
+type live struct {
+	engine *match.Engine
+	sigma  sigma.Options
+
+	mu       sync.Mutex // guards the fields below and keeps changes in order
+	rejected map[object.Key]Rejection
+	unnamed  map[object.Key]struct{} // rejected beyond maxRejections
+	local    []match.Key
+}
+
+func newLive(engine *match.Engine, opt sigma.Options) *live {
+	return &live{engine: engine, sigma: opt, rejected: map[object.Key]Rejection{}, unnamed: map[object.Key]struct{}{}}
+}
+
+func (l *live) apply(changes []object.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var add []match.Compiled
+	var remove []match.Key
+	last := map[object.Key]int{} // of a key that changes twice, the last change counts
+	for i, c := range changes {
+		last[c.Key] = i
+	}
+	for i, c := range changes {
+		if last[c.Key] != i || !strings.HasPrefix(c.ID, "indicator--") {
+			continue
+		}
+		delete(l.rejected, c.Key)
+		delete(l.unnamed, c.Key)
+		if c.Live == nil {
+			remove = append(remove, c.Key)
+			continue
+		}
+		compiled, ok, r := compile(c.Live, l.sigma)
+		if r.Reason != "" {
+			l.reject(r)
+		}
+		if ok {
+			add = append(add, compiled)
+		} else {
+			remove = append(remove, c.Key) // an older version does not count any more
+		}
+	}
+	if len(add)+len(remove) > 0 {
+		l.engine.Update(add, remove)
+	}
+}
+
+// reject remembers what could not be made live. Caller holds mu.
+func (l *live) reject(r Rejection) {
+	if len(l.rejected) < maxRejections {
+		r.Reason = cut(r.Reason, maxText)
+		l.rejected[r.Key] = r
+		return
+	}
+	l.unnamed[r.Key] = struct{}{}
+}
+
+func (l *live) rejections() (int, []Rejection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Rejection, 0, len(l.rejected))
+	for _, r := range l.rejected {
+		out = append(out, r)
+	}
+	slices.SortFunc(out, func(a, b Rejection) int {
+		return cmp.Or(cmp.Compare(a.Publisher, b.Publisher), cmp.Compare(a.ID, b.ID))
+	})
+	return len(l.rejected) + len(l.unnamed), out
+}
+
+// setLocal replaces the rules from folders.
+func (l *live) setLocal(rules []LocalRule) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, key := range l.local {
+		delete(l.rejected, key)
+		delete(l.unnamed, key)
+	}
+	var add []match.Compiled
+	var keys []match.Key
+	for _, r := range rules {
+		key := match.Key{ID: fmt.Sprintf("%s:%d", r.Path, r.Rule.Line)}
+		keys = append(keys, key)
+		compiled, err := match.CompileSigma(key, r.Rule)
+		if err != nil {
+			l.reject(Rejection{Key: key, Name: r.Rule.Title, Reason: err.Error()})
+			continue
+		}
+		add = append(add, compiled)
+	}
+	l.engine.Update(add, l.local)
+	l.local = keys
+}
+
+// compile makes an indicator ready for the engine. Where a part of it is refused, the rest is used and the
+// rejection says what is not.
+func compile(c *object.Copy, opt sigma.Options) (out match.Compiled, ok bool, rejected Rejection) {
+	rejected = Rejection{Key: c.Key}
+	o, err := stix.Parse(c.Raw, stix.Limits{})
+	if err != nil {
+		rejected.Reason = err.Error()
+		return out, false, rejected
+	}
+	rejected.Name = cut(o.Name, maxText)
+	out, refused, err := compilePattern(c.Key, o, opt)
+	switch {
+	case err != nil:
+		rejected.Reason = err.Error()
+		return out, false, rejected
+	case refused != nil:
+		rejected.Reason = fmt.Sprintf("a part of it: %v", refused)
+	}
+	out.From, out.Until = validity(o)
+	return out, true, rejected
+}
+
+// compilePattern reads the pattern by its type; refused is about a part that is left out.
+func compilePattern(key object.Key, o *stix.Object, opt sigma.Options) (out match.Compiled, refused, err error) {
+	switch o.PatternType {
+	case "sigma":
+		return compileSigma(key, o, opt)
+	case "stix":
+		pattern, err := stixpattern.Parse(o.Pattern)
+		if err != nil {
+			return out, nil, err
+		}
+		list, err := indicator.FromSTIX(pattern)
+		if err != nil {
+			return out, nil, err
+		}
+		out, err = match.CompileIndicators(key, match.Attribution{
+			RuleID: o.ID, Title: o.Name, Author: o.Text("x_shieldwall_author"), Tags: o.Labels,
+		}, list...)
+		return out, nil, err
+	case "":
+		return out, nil, errors.New("no pattern_type")
+	}
+	return out, nil, fmt.Errorf("patterns of type %q are not matched", cut(o.PatternType, 40))
+}
+
+// compileSigma reads the rules of a pattern. The Detection Rule License wants the author in every alert: if
+// the rule does not say, the indicator may.
+func compileSigma(key object.Key, o *stix.Object, opt sigma.Options) (out match.Compiled, refused, err error) {
+	found, err := sigma.Parse([]byte(o.Pattern), opt)
+	if err != nil {
+		return out, nil, err
+	}
+	for _, r := range found.Rejected {
+		refused = errors.Join(refused, r.Err)
+	}
+	if len(found.Rules) == 0 {
+		return out, nil, cmp.Or(refused, errors.New("the pattern holds no rule"))
+	}
+	for _, r := range found.Rules {
+		r.ID = cmp.Or(r.ID, o.ID)
+		r.Author = cmp.Or(r.Author, o.Text("x_shieldwall_author"))
+	}
+	out, err = match.CompileSigma(key, found.Rules...)
+	return out, refused, err
+}
+
+// validity is when an indicator may match. A valid_from that is no later than its creation says "at once":
+// it is not held against our clock, which may be behind the creator's by an hour.
+func validity(o *stix.Object) (from, until time.Time) {
+	created, _ := stix.ParseTime(o.Created)
+	if at, err := stix.ParseTime(o.ValidFrom); err == nil && at.After(created) {
+		from = at
+	}
+	if at, err := stix.ParseTime(o.ValidUntil); err == nil {
+		until = at
+	}
+	return from, until
+}

@@ -1,0 +1,128 @@
+package follow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+
+	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/event"
+)
+
+// readLines reads whole lines from where the file was left, at most MaxLine bytes in one look.
+func (f *Follower) readLines(ctx context.Context, w *watch, path string, file *os.File, t *tracked) (more bool, err error) {
+	n := min(t.size-t.offset, MaxLine)
+	f.buf = slices.Grow(f.buf[:0], int(n))[:n]
+	got, err := file.ReadAt(f.buf, t.offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	chunk := f.buf[:got]
+	problems := &unreadable{f: f, path: path}
+	if t.skipping {
+		end := bytes.IndexByte(chunk, '\n') + 1
+		if end == 0 {
+			return len(chunk) > 0, f.commit(ctx, path, file, t, len(chunk), 0)
+		}
+		t.skipping = false
+		return true, f.commit(ctx, path, file, t, end, 1)
+	}
+	end := bytes.LastIndexByte(chunk, '\n') + 1
+	if end == 0 {
+		switch rested := f.opt.Now().Sub(t.since) >= f.opt.Settle; {
+		case len(chunk) == MaxLine:
+			problems.report(fmt.Errorf("line %d is longer than %d bytes", t.Line+1, MaxLine))
+			t.skipping = true
+			return true, f.commit(ctx, path, file, t, len(chunk), 0)
+		case len(chunk) == 0:
+			t.done = true
+			return false, nil
+		case rested && json.Valid(chunk):
+			end = len(chunk) // its writer ends without a newline
+		default:
+			t.done = rested
+			return false, nil
+		}
+	}
+	taken, lines, err := f.submit(ctx, w.source, path, t, chunk[:end], problems)
+	if taken > 0 {
+		err = errors.Join(err, f.commit(ctx, path, file, t, taken, lines))
+	}
+	return err == nil && t.offset < t.size, err
+}
+
+// submit hands the events of whole lines to the sink. If that refuses one, what stands before its line
+// counts as taken.
+func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, chunk []byte, problems *unreadable) (taken int, lines int64, err error) {
+	r := jsonl.New(bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine})
+	var events int64
+	for {
+		ev, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			f.took(events, int64(len(chunk)))
+			return len(chunk), int64(bytes.Count(chunk, []byte{'\n'})), nil
+		}
+		if bad := (*jsonl.ValueError)(nil); errors.As(err, &bad) {
+			problems.report(&jsonl.ValueError{
+				Record: bad.Record + t.Line, Line: bad.Line + t.Line, Offset: bad.Offset + t.offset, Err: bad.Err,
+			})
+			continue
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		line, err := strconv.ParseInt(ev.Record, 10, 64)
+		if err != nil {
+			return 0, 0, err
+		}
+		ev.Record = strconv.FormatInt(line+t.Line, 10)
+		src.mark(ev)
+		if err := f.opt.Sink.Submit(ctx, ev); err != nil {
+			before := lineStart(chunk, line)
+			f.took(events, int64(before))
+			return before, line - 1, fmt.Errorf("line %s: %w", ev.Record, err)
+		}
+		events++
+	}
+}
+
+// lineStart is where a line, counted from 1, starts.
+func lineStart(chunk []byte, line int64) int {
+	at := 0
+	for ; line > 1; line-- {
+		at += bytes.IndexByte(chunk[at:], '\n') + 1
+	}
+	return at
+}
+
+// mark gives an event the source's logsource unless it has its own: Windows records are known by their
+// channel.
+func (s Source) mark(ev *event.Event) {
+	if ev.Channel == "" && ev.Product == "" && ev.Category == "" && ev.Service == "" {
+		ev.Product, ev.Category, ev.Service = s.Product, s.Category, s.Service
+	}
+}
+
+// commit moves the mark forward by what has been taken, once that is durable.
+func (f *Follower) commit(ctx context.Context, path string, file *os.File, t *tracked, taken int, lines int64) error {
+	if err := f.opt.Sink.Sync(ctx); err != nil {
+		return err
+	}
+	next := t.mark
+	next.Line += lines
+	offset := t.offset + int64(taken)
+	if err := next.renew(file, t.size, offset); err != nil {
+		return err
+	}
+	if err := f.opt.Offsets.PutOffset(ctx, path, next.String(), offset); err != nil {
+		return fmt.Errorf("noting how far %s was read: %w", path, err)
+	}
+	t.mark, t.offset = next, offset
+	return nil
+}
