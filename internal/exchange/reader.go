@@ -1,9 +1,7 @@
 package exchange
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"shieldwall/internal/entry"
 	"shieldwall/internal/object"
@@ -72,12 +70,12 @@ func (r *reader) epoch(index uint64, e entry.Entry, raw []byte) error {
 		r.reject(index, err.Error())
 		return nil
 	}
-	switch at, _, err := r.tx.EpochEntry(r.log, e.Epoch); {
-	case err == nil && at != index:
+	switch at, held, err := r.tx.EpochEntry(r.log, e.Epoch); {
+	case err != nil:
+		return err
+	case held != nil && at != index:
 		r.reject(index, fmt.Sprintf("epoch %d was opened before", e.Epoch))
 		return nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
 	}
 	return r.tx.PutEpochEntry(r.log, e.Epoch, index, raw)
 }
@@ -85,12 +83,12 @@ func (r *reader) epoch(index uint64, e entry.Entry, raw []byte) error {
 // wrap tries whether a wrap is this member's and keeps the key it gives, after checking the commitment.
 func (r *reader) wrap(index uint64, e entry.Entry) error {
 	at, raw, err := r.tx.EpochEntry(r.log, e.Epoch)
-	if errors.Is(err, fs.ErrNotExist) {
-		r.reject(index, fmt.Sprintf("a wrap for epoch %d, which was not opened", e.Epoch))
-		return nil
-	}
 	if err != nil {
 		return err
+	}
+	if raw == nil {
+		r.reject(index, fmt.Sprintf("a wrap for epoch %d, which was not opened", e.Epoch))
+		return nil
 	}
 	opening, err := entry.Parse(raw)
 	if err != nil {
@@ -193,12 +191,12 @@ func (r *reader) withdraw(from Provenance, list []entry.Withdrawal) error {
 // blob admits what a blob holds, or asks for it to be fetched.
 func (r *reader) blob(from Provenance, p entry.Payload) error {
 	data, err := r.tx.Blob(p.Blob.Hash[:])
-	if errors.Is(err, fs.ErrNotExist) || err == nil && data == nil {
-		r.pending = true
-		return r.tx.PutPending(r.log, from.Place.Index, p.Blob.Hash[:])
-	}
 	if err != nil {
 		return err
+	}
+	if data == nil {
+		r.pending = true
+		return r.tx.PutPending(r.log, from.Place.Index, p.Blob.Hash[:])
 	}
 	inner, err := seal.OpenBlob(p.Blob, data)
 	if err != nil {

@@ -49,9 +49,11 @@ func (p *Protection) Published(index uint64, at time.Time, readers []string) {
 			}
 			return 0
 		})
-		if !found {
-			p.waiting[r] = slices.Insert(w, i, publication{index, at})
+		if found {
+			w[i].at = at // an append that failed gave its index to the next
+			continue
 		}
+		p.waiting[r] = slices.Insert(w, i, publication{index, at})
 	}
 }
 

@@ -1,0 +1,155 @@
+// Package control is how the command line talks to a running node: HTTP and JSON over a Unix socket in the
+// data folder. It is protocol only: a Backend does the work, Handler serves it, and Client calls it over the
+// socket or, where no node runs, in the same process, so that both ways behave alike.
+package control
+
+import (
+	"context"
+	"time"
+
+	"shieldwall/internal/status"
+)
+
+// Backend is a node, running or opened for one command. Methods may be called concurrently. Errors that a
+// caller can do something about are *Error; any other is of kind Failed.
+type Backend interface {
+	Status(ctx context.Context) (status.Node, error)
+	// Publications are the newest entries of the own log that protect others, newest first.
+	Publications(ctx context.Context, limit int) ([]status.Publication, error)
+
+	// Publish shares files. It is one decision: either all of them are shared (acknowledged means
+	// durable) or none is and the error, of kind Refused, lists why. With DryRun nothing changes.
+	Publish(ctx context.Context, req PublishRequest) (PublishResult, error)
+	// Withdraw takes back objects that this member published.
+	Withdraw(ctx context.Context, ids []string) (WithdrawResult, error)
+
+	// Alliance is the roster in force.
+	Alliance(ctx context.Context) (status.Alliance, error)
+	// AllianceNew names the alliance of a member that is alone in it, and its groups.
+	AllianceNew(ctx context.Context, req AllianceRequest) (status.Alliance, error)
+	// AllianceRemove takes a member off the roster.
+	AllianceRemove(ctx context.Context, member string) (status.Alliance, error)
+	// Invite makes a token for one joiner.
+	Invite(ctx context.Context, req InviteRequest) (Invitation, error)
+	// Join leaves the alliance of one and becomes a member of the token's.
+	Join(ctx context.Context, token string) (JoinResult, error)
+
+	// TokenNew makes a secret for a local interface; only its hash is kept.
+	TokenNew(ctx context.Context, req TokenRequest) (Token, error)
+
+	// DetectionsSince yields the kept detections seen at or after since, oldest first, until yield fails.
+	DetectionsSince(ctx context.Context, since time.Time, yield func(status.Detection) error) error
+	// Follow yields detections as they happen; a reader too slow loses the oldest. The channel closes
+	// when ctx ends.
+	Follow(ctx context.Context) <-chan status.Detection
+}
+
+// File is one file to publish: its name for messages, and its exact bytes.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// PublishRequest asks for files to be shared.
+type PublishRequest struct {
+	Files []File `json:"-"` // travels beside the JSON
+	// TLP marks the entries: clear, green, amber, amber+strict, red; empty leaves it to the objects.
+	TLP string `json:"tlp"`
+	// To are groups, members, "alliance" or "everyone"; empty leaves it to the marking.
+	To     []string `json:"to"`
+	DryRun bool     `json:"dry_run"`
+}
+
+// PublishResult is what was, or with DryRun would be, appended.
+type PublishResult struct {
+	DryRun  bool             `json:"dry_run"`
+	Entries []PublishedEntry `json:"entries"`
+	// Unchanged are ids that this member already shares just so.
+	Unchanged []string `json:"unchanged"`
+	Warnings  []string `json:"warnings"`
+}
+
+// PublishedEntry is one entry of the log.
+type PublishedEntry struct {
+	Log      string            `json:"log,omitempty"`
+	Index    uint64            `json:"index"` // meaningless with DryRun: the log assigns it
+	TLP      string            `json:"tlp"`
+	Audience string            `json:"audience"`
+	Readers  []string          `json:"readers"` // members who can open it, the publisher left out
+	Blob     bool              `json:"blob,omitempty"`
+	Objects  []PublishedObject `json:"objects"`
+	// Payload is, with DryRun, the exact bytes before compression and sealing.
+	Payload []byte `json:"payload,omitempty"`
+}
+
+// PublishedObject is one object of an entry.
+type PublishedObject struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Name string `json:"name,omitempty"`
+	File string `json:"file"`
+	// Raw is, with DryRun, the object's exact bytes.
+	Raw []byte `json:"raw,omitempty"`
+}
+
+// WithdrawResult is what was withdrawn.
+type WithdrawResult struct {
+	Withdrawn []string `json:"withdrawn"` // object ids
+	Entries   []uint64 `json:"entries"`   // indexes of the withdrawals in the own log
+}
+
+// AllianceRequest names an alliance and its groups.
+type AllianceRequest struct {
+	Name   string   `json:"name"`
+	Groups []string `json:"groups"`
+	// In are those of the groups that this member itself is in.
+	In []string `json:"in"`
+}
+
+// InviteRequest asks for a token.
+type InviteRequest struct {
+	Name    string        `json:"name"` // the joiner's member name
+	Groups  []string      `json:"groups"`
+	Expires time.Duration `json:"expires"` // from now
+}
+
+// Invitation is a token and when it ends.
+type Invitation struct {
+	Token   string    `json:"token"`
+	Name    string    `json:"name"`
+	Groups  []string  `json:"groups"`
+	Expires time.Time `json:"expires"`
+}
+
+// JoinResult is the alliance joined.
+type JoinResult struct {
+	Alliance string `json:"alliance"` // its name
+	ID       string `json:"id"`
+	Member   string `json:"member"` // this member's name in it
+	Version  uint64 `json:"version"`
+	Members  int    `json:"members"`
+}
+
+// TokenRequest asks for a token for a local interface.
+type TokenRequest struct {
+	Name    string        `json:"name"`
+	Scope   string        `json:"scope"`
+	Expires time.Duration `json:"expires"` // from now; 0 = never
+}
+
+// Token is a secret shown once.
+type Token struct {
+	Token   string    `json:"token"`
+	Name    string    `json:"name"`
+	Scope   string    `json:"scope"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// DetectionQuery says which detections to stream.
+type DetectionQuery struct {
+	// Past asks for kept ones, from Since on.
+	Past  bool
+	Since time.Time
+	// Follow asks for new ones until the caller ends.
+	Follow bool
+}

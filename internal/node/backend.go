@@ -1,0 +1,333 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"shieldwall/internal/canon"
+	"shieldwall/internal/control"
+	"shieldwall/internal/keys"
+	"shieldwall/internal/roster"
+	"shieldwall/internal/status"
+	"shieldwall/internal/stix"
+	"shieldwall/internal/store/sqlite"
+)
+
+var _ control.Backend = (*Node)(nil)
+
+func refusedf(format string, args ...any) error {
+	return control.Errorf(control.Refused, format, args...)
+}
+
+// Status is the whole picture.
+func (n *Node) Status(ctx context.Context) (status.Node, error) {
+	s := n.current.Load()
+	head := s.log.Head()
+	out := status.Node{
+		Version: n.version, Member: s.me.member, Started: n.started, Now: n.now(), Page: n.pageURL, Peer: n.peerAddr(),
+		Warnings: n.allWarnings(s), Alliance: s.alliance(),
+		Log:     status.Log{ID: s.log.ID(), Size: head.Size, Root: base64.StdEncoding.EncodeToString(head.Root[:])},
+		Protect: s.protect.status(), Rejected: s.exchange.Rejected(),
+	}
+	d := s.detector.Stats()
+	out.Rules, out.Indicators, out.Events, out.Detections = d.Rules, d.Indicators, d.Events, d.Detections
+	err := n.store.View(ctx, func(tx *sqlite.Tx) (err error) {
+		out.Objects, _, err = tx.CountCopies()
+		return err
+	})
+	return out, err
+}
+
+// alliance is the roster in force, with what is known of each member.
+func (s *session) alliance() status.Alliance {
+	m := s.roll.Now()
+	r := m.Roster
+	out := status.Alliance{
+		Name: r.Name, ID: m.Alliance, Version: r.Version, Issued: r.Issued.Time, Expires: r.Expires.Time,
+		Threshold: r.Threshold, Groups: r.Groups, Officers: []string{}, Members: []status.Member{},
+	}
+	for _, o := range r.Officers {
+		out.Officers = append(out.Officers, o.Name)
+	}
+	for _, member := range r.Members {
+		v := status.Member{ID: member.ID, Groups: member.Groups, Suspended: member.Suspended, State: "connecting"}
+		if member.ID == s.me.member {
+			size := s.log.Head().Size
+			v.Self, v.State, v.Log, v.Size, v.Head, v.Applied = true, "self", s.log.ID(), size, size, size
+			v.TheirApplied = size
+		} else {
+			s.exchange.Fill(&v)
+			v.TheirApplied = s.protect.watermark(member.ID)
+			if !m.Deals(member.ID) {
+				v.State, v.Problem = "refused", "this node does not deal with it"
+			}
+		}
+		out.Members = append(out.Members, v)
+	}
+	return out
+}
+
+// allWarnings are the standing remarks that operators should act on.
+func (n *Node) allWarnings(s *session) []string {
+	out := s.roll.Now().Warnings(n.now())
+	if keys.KitHere(n.cfg.Data) {
+		out = append(out, "the recovery kit is still in the data folder: carry recovery.kit away, a wipe would take it along")
+	}
+	out = append(out, guardWarnings(n.cfg)...)
+	if d := s.detector.Stats(); d.Problem != "" {
+		out = append(out, d.Problem)
+	}
+	if f := s.follow.Stats(); f.Problem != "" {
+		out = append(out, f.Problem)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range slices.Sorted(maps.Keys(s.warnings)) {
+		out = append(out, s.warnings[k])
+	}
+	return out
+}
+
+// Publications are the newest entries of the own log that protect others.
+func (n *Node) Publications(ctx context.Context, limit int) ([]status.Publication, error) {
+	s := n.current.Load()
+	out := []status.Publication{}
+	err := n.store.View(ctx, func(tx *sqlite.Tx) error {
+		return tx.EachPublication(s.log.ID(), math.MaxInt64, limit, func(index uint64, at time.Time, readers int, audience, what string, took map[string]time.Duration) error {
+			ms := make([]float64, 0, len(took))
+			for _, d := range took {
+				ms = append(ms, float64(d)/float64(time.Millisecond))
+			}
+			slices.Sort(ms)
+			out = append(out, status.Publication{
+				Index: index, At: at, What: what, Audience: audience, Readers: readers, Applied: len(took),
+				P50: percentile(ms, 50), P95: percentile(ms, 95),
+			})
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Alliance is the roster in force.
+func (n *Node) Alliance(context.Context) (status.Alliance, error) {
+	return n.current.Load().alliance(), nil
+}
+
+// AllianceNew names the alliance of a member that is alone in it.
+func (n *Node) AllianceNew(ctx context.Context, req control.AllianceRequest) (status.Alliance, error) {
+	s := n.current.Load()
+	if len(s.roll.Now().Roster.Members) > 1 {
+		return status.Alliance{}, refusedf("the alliance %q has other members already", s.roll.Now().Roster.Name)
+	}
+	own := req.In
+	err := s.nextRoster(ctx, func(r *roster.Roster) error {
+		r.Name = req.Name
+		r.Groups = slices.Clone(req.Groups)
+		slices.Sort(r.Groups)
+		for _, g := range own {
+			if !slices.Contains(r.Groups, g) {
+				return control.Errorf(control.Usage, "the group %q is none of the alliance's groups", g)
+			}
+		}
+		r.Members[0].Groups = slices.Clone(own)
+		if r.Members[0].Groups == nil {
+			r.Members[0].Groups = []string{}
+		}
+		return nil
+	})
+	if err != nil {
+		return status.Alliance{}, err
+	}
+	return s.alliance(), nil
+}
+
+// AllianceRemove takes a member off the roster.
+func (n *Node) AllianceRemove(ctx context.Context, member string) (status.Alliance, error) {
+	s := n.current.Load()
+	if member == s.me.member {
+		return status.Alliance{}, refusedf("%s is this node itself; another officer must remove it", member)
+	}
+	if _, listed := s.roll.Now().Roster.Member(member); !listed {
+		return status.Alliance{}, control.Errorf(control.NotFound, "%q is no member of the alliance", member)
+	}
+	err := s.nextRoster(ctx, func(r *roster.Roster) error {
+		r.Members = slices.DeleteFunc(r.Members, func(m roster.Member) bool { return m.ID == member })
+		return nil
+	})
+	if err != nil {
+		return status.Alliance{}, err
+	}
+	return s.alliance(), nil
+}
+
+// defaultInvite and maxInvite are how long an invitation is good for.
+const (
+	defaultInvite = 24 * time.Hour
+	maxInvite     = 30 * 24 * time.Hour
+)
+
+// Invite makes a token for one joiner.
+func (n *Node) Invite(ctx context.Context, req control.InviteRequest) (control.Invitation, error) {
+	s := n.current.Load()
+	m := s.roll.Now()
+	if err := s.checkInvitation(&req); err != nil {
+		return control.Invitation{}, err
+	}
+	secret := make([]byte, roster.SecretSize)
+	if _, err := random.Read(secret); err != nil {
+		return control.Invitation{}, err
+	}
+	expires := canon.At(n.now().Add(req.Expires))
+	token := roster.Token{
+		Alliance: m.Alliance, Version: m.Roster.Version, Hash: m.Hash, Endpoints: s.endpoints(),
+		Pins: m.Pins(s.me.member), Name: req.Name, Groups: req.Groups, Expires: expires, Secret: secret,
+	}
+	word, err := token.Encode()
+	if err != nil {
+		return control.Invitation{}, err
+	}
+	err = n.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error {
+		return tx.PutInvite(token.SecretHash(), req.Name, req.Groups, expires.Time)
+	})
+	if err != nil {
+		return control.Invitation{}, fmt.Errorf("keeping the invitation: %w", err)
+	}
+	return control.Invitation{Token: word, Name: req.Name, Groups: req.Groups, Expires: expires.Time}, nil
+}
+
+func (s *session) checkInvitation(req *control.InviteRequest) error {
+	r := s.roll.Now().Roster
+	if s.me.officer == "" {
+		return refusedf("this node holds no officer key of the alliance %q: only an officer can invite", r.Name)
+	}
+	if err := roster.CheckName(req.Name); err != nil {
+		return control.Errorf(control.Usage, "%w", err)
+	}
+	if _, listed := r.Member(req.Name); listed {
+		return refusedf("%s is a member already", req.Name)
+	}
+	if r.HasGroup(req.Name) {
+		return refusedf("%s is a group of the alliance; members and groups share their names", req.Name)
+	}
+	for _, g := range req.Groups {
+		if !r.HasGroup(g) {
+			return refusedf("the alliance has no group %q; it has: %s", g, cmp.Or(strings.Join(r.Groups, ", "), "none"))
+		}
+	}
+	if req.Groups == nil {
+		req.Groups = []string{}
+	}
+	if req.Expires == 0 {
+		req.Expires = defaultInvite
+	}
+	if req.Expires < time.Second || req.Expires > maxInvite {
+		return control.Errorf(control.Usage, "an invitation is good for a second to %d days", maxInvite/(24*time.Hour))
+	}
+	return nil
+}
+
+// Join leaves the alliance of one and becomes a member of the token's. Everything of the old session ends
+// and begins anew under the new name.
+func (n *Node) Join(ctx context.Context, token string) (control.JoinResult, error) {
+	res, err := n.current.Load().joinAlliance(ctx, token)
+	if err != nil {
+		return control.JoinResult{}, err
+	}
+	n.mu.Lock()
+	running := n.running
+	n.mu.Unlock()
+	if !running {
+		return res, n.reopen(ctx, nil)
+	}
+	outcome := make(chan error, 1)
+	select {
+	case n.restart <- outcome:
+	case <-ctx.Done():
+		return res, ctx.Err()
+	}
+	return res, <-outcome
+}
+
+// TokenNew makes a secret for a local interface; only its hash is kept.
+func (n *Node) TokenNew(ctx context.Context, req control.TokenRequest) (control.Token, error) {
+	if err := roster.CheckName(req.Name); err != nil {
+		return control.Token{}, control.Errorf(control.Usage, "%w", err)
+	}
+	if req.Scope != scopeIngest {
+		return control.Token{}, control.Errorf(control.Usage, "the scope %q is not known; there is: %s", req.Scope, scopeIngest)
+	}
+	secret := make([]byte, 24)
+	if _, err := random.Read(secret); err != nil {
+		return control.Token{}, err
+	}
+	word := "swi1." + base64.RawURLEncoding.EncodeToString(secret)
+	var expires time.Time
+	if req.Expires > 0 {
+		expires = n.now().Add(req.Expires)
+	}
+	hash := sha256.Sum256([]byte(word))
+	err := n.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.PutToken(hash[:], req.Name, req.Scope, expires) })
+	if err != nil {
+		return control.Token{}, fmt.Errorf("keeping the token: %w", err)
+	}
+	return control.Token{Token: word, Name: req.Name, Scope: req.Scope, Expires: expires}, nil
+}
+
+// DetectionsSince yields the kept detections seen at or after since, oldest first.
+func (n *Node) DetectionsSince(ctx context.Context, since time.Time, yield func(status.Detection) error) error {
+	return n.current.Load().detector.Since(ctx, since, yield)
+}
+
+// Follow yields detections as they happen.
+func (n *Node) Follow(ctx context.Context) <-chan status.Detection {
+	f, err := n.current.Load().detector.Follow(ctx)
+	if err != nil {
+		none := make(chan status.Detection)
+		close(none)
+		return none
+	}
+	return f.C
+}
+
+// source is the node as the page sees it (web.Source).
+type source struct{ *Node }
+
+// Detections are the newest ones.
+func (s source) Detections(_ context.Context, limit int) ([]status.Detection, error) {
+	return s.current.Load().detector.Recent(limit), nil
+}
+
+// Objects are the newest shared objects. The page is for this node's own staff.
+func (s source) Objects(ctx context.Context, limit int) ([]status.Object, error) {
+	cur := s.current.Load()
+	out := []status.Object{}
+	err := s.store.View(ctx, func(tx *sqlite.Tx) error {
+		copies, err := tx.ListCopies("", "", 0, limit)
+		if err != nil {
+			return err
+		}
+		for _, c := range copies {
+			if !cur.staffMayRead(c.TLP, c.Audience, c.Publisher) {
+				continue
+			}
+			v := status.Object{Seq: c.Seq, ID: c.ID, Type: c.Type, Publisher: c.Publisher, TLP: stix.TLP(c.TLP).String(), Audience: c.Audience, Admitted: c.Admitted, Withdrawn: c.Withdrawn || c.Revoked}
+			if clear, err := cur.gate.Open(c); err == nil {
+				if o, err := stix.Parse(clear.Raw, stix.Limits{}); err == nil {
+					v.Name = o.Name
+				}
+			}
+			out = append(out, v)
+		}
+		return nil
+	})
+	return out, err
+}

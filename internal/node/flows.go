@@ -1,0 +1,257 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"shieldwall/internal/admit"
+	"shieldwall/internal/config"
+	"shieldwall/internal/detect"
+	"shieldwall/internal/event"
+	"shieldwall/internal/exchange"
+	"shieldwall/internal/ingest/follow"
+	"shieldwall/internal/ingest/httpjsonl"
+	"shieldwall/internal/match"
+	"shieldwall/internal/object"
+	"shieldwall/internal/policy"
+	"shieldwall/internal/publish"
+	"shieldwall/internal/roster"
+	"shieldwall/internal/stix"
+	"shieldwall/internal/store/sqlite"
+)
+
+// work runs a unit of work of a flow that knows the store's transaction by its own interface T.
+func work[T any](run func(context.Context, func(*sqlite.Tx) error) error) func(context.Context, func(T) error) error {
+	return func(ctx context.Context, fn func(T) error) error {
+		return run(ctx, func(tx *sqlite.Tx) error { return fn(any(tx).(T)) })
+	}
+}
+
+// The store's transaction is what every flow asks for.
+var (
+	_ admit.Tx    = (*sqlite.Tx)(nil)
+	_ publish.Tx  = (*sqlite.Tx)(nil)
+	_ exchange.Tx = (*sqlite.Tx)(nil)
+	_ detect.Tx   = (*sqlite.Tx)(nil)
+)
+
+func (s *session) newPublisher() *publish.Publisher {
+	return publish.New(publish.Options{
+		Self: s.me.member, Identity: s.me.identity, Members: s.roll.Members,
+		HPKE: func(member string) ([]byte, bool) {
+			if c := s.roll.Now().Card(member); c != nil {
+				return c.HPKE.Key, true
+			}
+			return nil, false
+		},
+		Recovery: func() ([]byte, error) {
+			d, err := roster.ParseDelegation([]byte(s.node.keys.Delegation))
+			return d.Recovery.Key, err
+		},
+		Withhold: s.withhold, Log: appender{s}, View: work[publish.Tx](s.node.store.View), Gate: ownGate{s.gate, s.me.member}, Box: s.node.keys,
+		Appending: s.protect.published,
+		Live:      func(c []object.Change) { s.detector.Apply(c) }, Now: s.node.now, Rand: random,
+	})
+}
+
+// withhold keeps members that this node denies from reading, and new ones from AMBER and above for a while.
+func (s *session) withhold(member string, marking stix.TLP) string {
+	m := s.roll.Now()
+	if !m.Deals(member) {
+		return "this node does not deal with it"
+	}
+	hold := s.node.cfg.Hold.Std()
+	if marking < stix.Amber || hold <= 0 || member == s.me.member {
+		return ""
+	}
+	if until := s.roll.Members().Listed(member).Add(hold); s.node.now().Before(until) {
+		return fmt.Sprintf("it is new: AMBER and above reach it from %s on", until.UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// ownGate admits what this member publishes itself (publish.Gate).
+type ownGate struct {
+	*admit.Gate
+	self string
+}
+
+func (g ownGate) Admit(tx publish.Tx, from publish.Provenance, o *stix.Object) ([]object.Change, error) {
+	return g.AdmitObject(any(tx).(admit.Tx), admit.Provenance{Publisher: g.self, Place: from.Place, TLP: from.TLP, Audience: from.Audience, Via: "own"}, o)
+}
+
+func (g ownGate) Withdraw(tx publish.Tx, of object.Place, id string) ([]object.Change, error) {
+	return g.Gate.Withdraw(any(tx).(admit.Tx), g.self, of, id)
+}
+
+func (g ownGate) Definition(tx publish.Tx, id string) (stix.TLP, bool, error) {
+	return g.Gate.Definition(any(tx).(admit.Tx), g.self, id)
+}
+
+func (s *session) newDetector() (*detect.Detector, error) {
+	cfg := s.node.cfg
+	to, err := s.sightingReaders()
+	if err != nil {
+		return nil, err
+	}
+	return detect.New(detect.Options{
+		Self: s.me.member, Dir: cfg.Data, Retention: detect.Retention{MaxAge: cfg.Detections.MaxAge.Std(), MaxSize: int64(cfg.Detections.MaxSize)},
+		Engine: match.New(s.node.now), Update: work[detect.Tx](s.node.store.UpdateDurable), View: work[detect.Tx](s.node.store.View),
+		Sightings: detect.Sightings{
+			Tick: cfg.Sightings.Tick.Std(), CreatedBy: s.sightingCreator(), To: to,
+			MayRead: func(member string, tlp uint8, audience string) bool {
+				a, err := policy.ParseAudience(audience)
+				return err == nil && policy.MayRead(s.roll.Members(), policy.Reader{Kind: policy.Node, Member: member}, stix.TLP(tlp), a)
+			},
+			Outbox: outbox{s}, Rand: random,
+		},
+		Now: s.node.now, Log: s.node.log,
+	})
+}
+
+// sightingReaders are who gets sightings beside the publisher. A name that this alliance does not know is
+// passed over with a warning: the configuration may be older than the roster.
+func (s *session) sightingReaders() (policy.Audience, error) {
+	if len(s.node.cfg.Sightings.To) == 0 {
+		return policy.Audience{}, nil
+	}
+	to, err := s.roll.Members().ParseTo(s.node.cfg.Sightings.To)
+	if err != nil {
+		s.warn("sightings.to", fmt.Sprintf("sightings.to: %v; sightings go to the publisher alone", err))
+		return policy.Audience{}, nil
+	}
+	return to, nil
+}
+
+// sightingCreator is who a sighting says has seen it: this member, or only its sector.
+func (s *session) sightingCreator() string {
+	if s.node.cfg.Sightings.As == config.AsSector {
+		return detect.SectorIdentity(s.node.cfg.Sightings.Sector)
+	}
+	return s.me.identity
+}
+
+// outbox publishes sightings (detect.Outbox).
+type outbox struct{ *session }
+
+func (o outbox) PublishSightings(ctx context.Context, objects [][]byte, tlp stix.TLP, audience policy.Audience, done func(detect.Tx) error) error {
+	_, err := o.publisher.PublishObjects(ctx, objects, tlp, audience, func(tx publish.Tx) error { return done(any(tx).(detect.Tx)) })
+	return err
+}
+
+func (s *session) newExchange() *exchange.Exchange {
+	now := s.node.now()
+	return exchange.New(exchange.Options{
+		Self: s.me.member, Roll: s.roll, Dial: s.dial,
+		Update: work[exchange.Tx](s.node.store.Update), View: work[exchange.Tx](s.node.store.View),
+		Mirror: mirror{s.node.store}, Gate: gate{s.gate, s.roll, s.me.member}, Opener: opener{s.node.keys, s.me.member},
+		Live: func(c []object.Change) {
+			if len(c) > 0 {
+				s.detector.Apply(c)
+			}
+		},
+		Receipt: func(log string, size uint64) ([]byte, error) {
+			return roster.SignApplied(s.me.member, log, size, s.node.keys.Witness)
+		},
+		Log: s.node.log, Jitter: rand.New(rand.NewPCG(uint64(now.UnixNano()), uint64(len(s.me.member)))),
+	})
+}
+
+// loadIntelligence makes everything live that the store holds. Bodies that are sealed are opened.
+func (s *session) loadIntelligence(ctx context.Context) error {
+	return s.detector.LoadAll(func(fn func(object.Copy) error) error {
+		return s.node.store.View(ctx, func(tx *sqlite.Tx) error {
+			each := func(c object.Copy) error {
+				c, err := s.gate.Open(c)
+				if err != nil {
+					return err
+				}
+				return fn(c)
+			}
+			return errors.Join(tx.EachLive("indicator", each), tx.EachLive("sighting", each))
+		})
+	})
+}
+
+// staffMayRead says whether this member's own people may see a copy on their page.
+func (s *session) staffMayRead(tlp uint8, audience, publisher string) bool {
+	if publisher == object.Local {
+		return true
+	}
+	a, err := policy.ParseAudience(audience)
+	return err == nil && policy.MayRead(s.roll.Members(), policy.Reader{Kind: policy.Staff, Member: s.me.member}, stix.TLP(tlp), a)
+}
+
+// sink takes telemetry for whichever session is current (follow.Sink, httpjsonl.Sink).
+type sink struct{ node *Node }
+
+func (k sink) Submit(ctx context.Context, ev *event.Event) error {
+	return k.node.current.Load().detector.Submit(ctx, ev)
+}
+
+func (k sink) Sync(ctx context.Context) error { return k.node.current.Load().detector.Sync(ctx) }
+
+// Submit matches one event, as if it had come in by an edge.
+func (n *Node) Submit(ctx context.Context, ev *event.Event) error { return sink{n}.Submit(ctx, ev) }
+
+func sources(list []config.Follow) []follow.Source {
+	var out []follow.Source
+	for _, f := range list {
+		out = append(out, follow.Source{Path: f.Path, Product: f.Product, Category: f.Category, Service: f.Service})
+	}
+	return out
+}
+
+// offsets keeps how far followed files were read (follow.Offsets).
+type offsets struct{ store *sqlite.Store }
+
+func (o offsets) Offset(ctx context.Context, path string) (ident string, offset int64, err error) {
+	err = o.store.View(ctx, func(tx *sqlite.Tx) (err error) {
+		ident, offset, err = tx.Offset(path)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", 0, nil
+	}
+	return ident, offset, err
+}
+
+func (o offsets) PutOffset(ctx context.Context, path, ident string, offset int64) error {
+	return o.store.Update(ctx, func(tx *sqlite.Tx) error { return tx.PutOffset(path, ident, offset) })
+}
+
+// scopeIngest is what a token may do: send telemetry.
+const scopeIngest = "ingest"
+
+func (n *Node) ingestHandler() http.Handler {
+	return httpjsonl.New(httpjsonl.Options{
+		Sink: sink{n}, Tokens: tokens{n}, Log: n.log,
+		Busy: func(err error) bool { return errors.Is(err, detect.ErrBusy) },
+	})
+}
+
+// tokens knows the tokens by their hashes (httpjsonl.TokenChecker).
+type tokens struct{ node *Node }
+
+func (t tokens) Check(ctx context.Context, hash [sha256.Size]byte) (name string, ok bool, err error) {
+	var scope string
+	var expires time.Time
+	err = t.node.store.View(ctx, func(tx *sqlite.Tx) (err error) {
+		name, scope, expires, err = tx.Token(hash[:])
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("looking a token up: %w", err)
+	}
+	alive := expires.IsZero() || t.node.now().Before(expires)
+	return name, scope == scopeIngest && alive, nil
+}

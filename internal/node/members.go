@@ -1,0 +1,188 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"time"
+
+	"shieldwall/internal/canon"
+	"shieldwall/internal/federation"
+	"shieldwall/internal/keys"
+	"shieldwall/internal/peer"
+	"shieldwall/internal/roster"
+	"shieldwall/internal/store/sqlite"
+)
+
+// nextRoster signs the next version of the roster, as edit makes it, and takes it. One officer is enough
+// while the threshold is 1; more need a ceremony.
+func (s *session) nextRoster(ctx context.Context, edit func(*roster.Roster) error) error {
+	m := s.roll.Now()
+	if s.me.officer == "" {
+		return refusedf("this node holds no officer key of the alliance %q: ask an officer", m.Roster.Name)
+	}
+	if m.Roster.Threshold > 1 {
+		return refusedf("%d officers must sign a new roster; this version cannot collect their signatures yet", m.Roster.Threshold)
+	}
+	if m.Roster.Expired(s.node.now()) {
+		return refusedf("the roster expired on %s: membership is frozen", m.Roster.Expires.Format(time.DateOnly))
+	}
+	key, err := keys.Officer(s.node.cfg.OfficerKey)
+	if err != nil {
+		return fmt.Errorf("loading the officer key: %w", err)
+	}
+	next := m.Roster.Clone()
+	next.Version++
+	next.Previous = m.Hash
+	now := s.node.now()
+	// A clock that stepped back must not keep officers from signing.
+	next.Issued = canon.At(now)
+	if now.Before(m.Roster.Issued.Time) {
+		next.Issued = m.Roster.Issued
+	}
+	next.Expires = canon.At(next.Issued.Add(rosterLife))
+	if err := edit(next); err != nil {
+		return err
+	}
+	note, err := next.Sign(s.me.officer, key)
+	if err != nil {
+		return refusedf("%v", err)
+	}
+	return s.roll.AdmitRoster(ctx, note)
+}
+
+// join admits a request for membership (DESIGN.md, "Invite token").
+func (s *session) join(ctx context.Context, req peer.JoinRequest, exporter []byte) (peer.Joined, error) {
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	invite, err := s.checkInvite(ctx, req, exporter)
+	if err != nil {
+		return peer.Joined{}, err
+	}
+	var pinned []roster.Key
+	if err := json.Unmarshal(req.Keys, &pinned); err != nil || len(pinned) == 0 {
+		return peer.Joined{}, deny("the request names no identity key")
+	}
+	if err := s.checkJoiner(req, invite, pinned); err != nil {
+		return peer.Joined{}, err
+	}
+	sum := sha256.Sum256(req.Card)
+	// Bound before the roster changes: from here on no other card can use the invitation.
+	if err := s.bind(ctx, req.SecretHash, sum[:], false); err != nil {
+		return peer.Joined{}, err
+	}
+	if err := s.list(ctx, invite, req, pinned); err != nil {
+		return peer.Joined{}, err
+	}
+	if err := s.roll.AdmitCard(ctx, req.Card); err != nil && !errors.Is(err, federation.ErrKnown) {
+		return peer.Joined{}, fmt.Errorf("admitting the joiner's card: %w", err)
+	}
+	if err := s.bind(ctx, req.SecretHash, sum[:], true); err != nil {
+		return peer.Joined{}, err
+	}
+	s.node.log.Info("member joined", "member", invite.name, "groups", invite.groups)
+	return s.joined(ctx)
+}
+
+func (s *session) bind(ctx context.Context, secretHash, card []byte, used bool) error {
+	return s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.BindInvite(secretHash, card, used) })
+}
+
+type invite struct {
+	name   string
+	groups []string
+}
+
+// deny is an answer to a stranger: its text is meant for it.
+func deny(format string, args ...any) error {
+	return &peer.Refusal{Status: http.StatusForbidden, Reason: fmt.Sprintf(format, args...)}
+}
+
+// checkInvite finds the invitation by the hash of its secret and checks the proof. What is wrong with a
+// proof or an unknown secret is not told apart.
+func (s *session) checkInvite(ctx context.Context, req peer.JoinRequest, exporter []byte) (invite, error) {
+	const unknown = "this invitation is not known here"
+	if len(req.SecretHash) != sha256.Size || !roster.ProofHolds(req.Proof, req.SecretHash, exporter, req.Card) {
+		return invite{}, deny(unknown)
+	}
+	var inv invite
+	var expires time.Time
+	var bound []byte
+	err := s.node.store.View(ctx, func(tx *sqlite.Tx) (err error) {
+		inv.name, inv.groups, expires, bound, _, err = tx.Invite(req.SecretHash)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return invite{}, deny(unknown)
+	}
+	if err != nil {
+		return invite{}, fmt.Errorf("looking the invitation up: %w", err)
+	}
+	if !s.node.now().Before(expires) {
+		return invite{}, deny("this invitation for %s expired on %s: ask for a new one", inv.name, expires.UTC().Format(time.RFC3339))
+	}
+	sum := sha256.Sum256(req.Card)
+	if bound != nil && !slices.Equal(bound, sum[:]) {
+		s.warn("leak/"+inv.name, fmt.Sprintf("the invitation for %s was tried with a second card: it may have leaked", inv.name))
+		return invite{}, deny("this invitation for %s was used with another card already: it may have leaked; ask for a new one", inv.name)
+	}
+	return inv, nil
+}
+
+// checkJoiner checks the card by the identity keys that the joiner wants pinned.
+func (s *session) checkJoiner(req peer.JoinRequest, inv invite, pinned []roster.Key) error {
+	card, err := roster.ParseCard(req.Card)
+	if err != nil {
+		return deny("%v", err)
+	}
+	if card.Member != inv.name {
+		return deny("the invitation is for %s, the card for %s", inv.name, card.Member)
+	}
+	if err := card.Verify(req.Card, s.roll.Now().Alliance, pinned); err != nil {
+		return deny("%v", err)
+	}
+	if listed, ok := s.roll.Now().Roster.Member(inv.name); ok && !slices.EqualFunc(listed.Keys, pinned, roster.Key.Equal) {
+		return deny("%s is a member already, with another identity", inv.name)
+	}
+	return nil
+}
+
+// list puts the joiner into the roster, unless a join that was cut off has done so already.
+func (s *session) list(ctx context.Context, inv invite, req peer.JoinRequest, pinned []roster.Key) error {
+	if _, listed := s.roll.Now().Roster.Member(inv.name); listed {
+		return nil
+	}
+	return s.nextRoster(ctx, func(r *roster.Roster) error {
+		r.Members = append(r.Members, roster.Member{
+			ID: inv.name, Identities: req.Identities, Keys: pinned, Groups: inv.groups, Listed: canon.At(s.node.now()), Types: []string{},
+		})
+		return nil
+	})
+}
+
+// joined is the whole roster chain and all cards.
+func (s *session) joined(ctx context.Context) (peer.Joined, error) {
+	var out peer.Joined
+	m := s.roll.Now()
+	err := s.node.store.View(ctx, func(tx *sqlite.Tx) error {
+		for v := uint64(1); v <= m.Roster.Version; v++ {
+			note, err := tx.RosterNote(v)
+			if err != nil {
+				return err
+			}
+			out.Rosters = append(out.Rosters, note)
+		}
+		return tx.EachCard(func(member string, _ uint64, note []byte) error {
+			if _, listed := m.Roster.Member(member); listed {
+				out.Cards = append(out.Cards, slices.Clone(note))
+			}
+			return nil
+		})
+	})
+	return out, err
+}

@@ -1,0 +1,172 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shieldwall/internal/exchange"
+	"shieldwall/internal/federation"
+	"shieldwall/internal/keys"
+	"shieldwall/internal/policy"
+	"shieldwall/internal/roster"
+	"shieldwall/internal/store/sqlite"
+)
+
+// roll keeps the membership in force: readers take it from a pointer, what arrives is verified, persisted
+// and then put in its place.
+type roll struct {
+	store *sqlite.Store
+	log   *slog.Logger
+	clock func() time.Time
+
+	now     atomic.Pointer[federation.Membership]
+	members atomic.Pointer[policy.Members]
+
+	mu      sync.Mutex // one change at a time; guards changed
+	changed chan struct{}
+}
+
+func newRoll(store *sqlite.Store, log *slog.Logger, clock func() time.Time, m *federation.Membership) *roll {
+	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{})}
+	r.now.Store(m)
+	r.members.Store(policy.MembersOf(m.Roster))
+	return r
+}
+
+// loadMembership rebuilds the membership from the store: every step from roster 1 is verified again.
+func loadMembership(ctx context.Context, store *sqlite.Store, denied []string, now time.Time) (*federation.Membership, error) {
+	var m *federation.Membership
+	err := store.View(ctx, func(tx *sqlite.Tx) error {
+		last, _, err := tx.LastRoster()
+		if err != nil {
+			return err
+		}
+		for v := uint64(1); v <= last; v++ {
+			note, err := tx.RosterNote(v)
+			if err != nil {
+				return fmt.Errorf("roster version %d: %w", v, err)
+			}
+			if v == 1 {
+				m, err = federation.Found(note, denied, keys.Pin)
+			} else {
+				m, err = m.WithRoster(note)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if m == nil {
+			return errors.New("there is no roster in the store")
+		}
+		return tx.EachCard(func(member string, _ uint64, note []byte) error {
+			next, _, err := m.WithCard(note, time.Time{}) // one that has expired meanwhile still names its log
+			if err != nil {
+				return nil // of a member that left
+			}
+			m = next
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("loading the alliance: %w", err)
+	}
+	return m, nil
+}
+
+// Now is the membership in force.
+func (r *roll) Now() *federation.Membership { return r.now.Load() }
+
+// Members is the same, as policy sees it.
+func (r *roll) Members() *policy.Members { return r.members.Load() }
+
+// Changed is closed at the next change.
+func (r *roll) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// change verifies by step, persists by write and then lets everybody see it.
+func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*federation.Membership, error), write func(*sqlite.Tx, *federation.Membership) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next, err := step(r.now.Load())
+	if err != nil {
+		return err
+	}
+	if err := r.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return write(tx, next) }); err != nil {
+		return err
+	}
+	r.now.Store(next)
+	r.members.Store(policy.MembersOf(next.Roster))
+	close(r.changed)
+	r.changed = make(chan struct{})
+	return nil
+}
+
+// AdmitRoster takes the next roster.
+func (r *roll) AdmitRoster(ctx context.Context, note []byte) error {
+	err := r.change(ctx,
+		func(m *federation.Membership) (*federation.Membership, error) { return m.WithRoster(note) },
+		func(tx *sqlite.Tx, m *federation.Membership) error {
+			return tx.PutRosterNote(m.Roster.Version, m.Hash, note)
+		})
+	if err == nil {
+		r.log.Info("roster in force", "version", r.Now().Roster.Version, "members", len(r.Now().Roster.Members))
+	}
+	return err
+}
+
+// AdmitCard takes a member's next card.
+func (r *roll) AdmitCard(ctx context.Context, note []byte) error {
+	var card *roster.Card
+	return r.change(ctx,
+		func(m *federation.Membership) (next *federation.Membership, err error) {
+			next, card, err = m.WithCard(note, r.clock())
+			return next, err
+		},
+		func(tx *sqlite.Tx, _ *federation.Membership) error {
+			return tx.PutCardNote(card.Member, card.Sequence, note)
+		})
+}
+
+// maxSteps bounds the roster versions fetched from one peer at one time.
+const maxSteps = 10_000
+
+// Learn fetches what a peer's news promise and this node lacks. A peer that promises what it does not have
+// costs a request; what it sends is verified like anything else.
+func (r *roll) Learn(ctx context.Context, from exchange.Peer, news exchange.News) error {
+	for n := 0; r.Now().Roster.Version < news.Version && n < maxSteps; n++ {
+		note, err := from.Roster(ctx, r.Now().Roster.Version+1)
+		if err != nil {
+			return fmt.Errorf("fetching the next roster: %w", err)
+		}
+		if err := r.AdmitRoster(ctx, note); err != nil && !errors.Is(err, federation.ErrKnown) {
+			return fmt.Errorf("the next roster: %w", err)
+		}
+	}
+	m := r.Now()
+	held := m.Sequences()
+	for member, sequence := range news.Cards {
+		if _, listed := m.Roster.Member(member); !listed || sequence <= held[member] {
+			continue
+		}
+		note, err := from.Card(ctx, member)
+		if err != nil {
+			return fmt.Errorf("fetching the card of %s: %w", member, err)
+		}
+		if err := r.AdmitCard(ctx, note); err != nil && !errors.Is(err, federation.ErrKnown) {
+			r.log.Warn("card refused", "member", member, "reason", err.Error())
+		}
+	}
+	return nil
+}
+
+// random is where keys, tokens and audience tags come from.
+var random = rand.Reader
