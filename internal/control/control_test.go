@@ -139,7 +139,7 @@ func TestCalls(t *testing.T) {
 		if a, err := c.Alliance(ctx); err != nil || a.Name != "x" {
 			t.Errorf("alliance: %+v, %v", a, err)
 		}
-		if a, err := c.AllianceNew(ctx, AllianceRequest{"n", []string{"g"}}); err != nil || a.Groups[0] != "g" || f.named.Name != "n" {
+		if a, err := c.AllianceNew(ctx, AllianceRequest{Name: "n", Groups: []string{"g"}, In: []string{"g"}}); err != nil || a.Groups[0] != "g" || f.named.Name != "n" {
 			t.Errorf("alliance new: %+v, %v", a, err)
 		}
 		if a, err := c.AllianceRemove(ctx, "m"); err != nil || a.Version != 2 || f.removed != "m" {

@@ -25,7 +25,8 @@ type Membership struct {
 
 type card struct {
 	*roster.Card
-	hash string
+	hash     string
+	identity roster.Key // which vouches for it
 }
 
 // PinFunc gives the pin of a TLS key.
@@ -60,7 +61,14 @@ func (m *Membership) WithRoster(note []byte) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	if peek.Version <= m.Roster.Version {
+	hash, err := peek.Hash()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case peek.Version == m.Roster.Version && hash != m.Hash:
+		return nil, fmt.Errorf("roster: another version %d than the one held here, signed by %d of its officers", peek.Version, len(m.Roster.Signers(note)))
+	case peek.Version <= m.Roster.Version:
 		return nil, fmt.Errorf("roster version %d: %w", peek.Version, ErrKnown)
 	}
 	r, err := roster.VerifyNext(m.Roster, note)
@@ -68,11 +76,23 @@ func (m *Membership) WithRoster(note []byte) (*Membership, error) {
 		return nil, err
 	}
 	c := m.clone()
-	c.Roster = r
-	if c.Hash, err = r.Hash(); err != nil {
-		return nil, err
-	}
+	c.Roster, c.Hash = r, hash
+	c.dropUnpinned()
 	return c, nil
+}
+
+// dropUnpinned forgets the cards that no identity key of the roster vouches for any more: officers replaced
+// a stolen key, or gave a name to somebody else. The keys on such a card must not be spoken to, nor anything
+// be sealed to them. Cards of members that are not listed stay, so that they can be told why.
+func (m *Membership) dropUnpinned() {
+	for id, c := range m.cards {
+		member, listed := m.Roster.Member(id)
+		if !listed || slices.ContainsFunc(member.Keys, c.identity.Equal) {
+			continue
+		}
+		delete(m.cards, id)
+		maps.DeleteFunc(m.pins, func(_, owner string) bool { return owner == id })
+	}
 }
 
 // WithCard takes a member's next card. A card of a sequence that is held already is known if it is the
@@ -110,12 +130,16 @@ func (m *Membership) WithCard(note []byte, now time.Time) (*Membership, *roster.
 	if err != nil {
 		return nil, nil, err
 	}
+	delegation, err := roster.ParseDelegation([]byte(next.Delegation))
+	if err != nil {
+		return nil, nil, err
+	}
 	if other, taken := m.pins[pin]; taken && other != next.Member {
 		return nil, nil, fmt.Errorf("card: %s shows the TLS key of %s", next.Member, other)
 	}
 	c := m.clone()
 	maps.DeleteFunc(c.pins, func(_, owner string) bool { return owner == next.Member })
-	c.cards[next.Member], c.pins[pin] = card{next, hash}, next.Member
+	c.cards[next.Member], c.pins[pin] = card{next, hash, delegation.Identity}, next.Member
 	return c, next, nil
 }
 

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -16,10 +17,50 @@ type Pair struct {
 // Times are the publisher's own; pass times that carry a monotonic reading. It is not safe for
 // concurrent use: its owner serialises calls.
 type Protection struct {
-	// waiting holds per follower its unconfirmed publications, by ascending index.
-	waiting map[string][]publication
+	waiting map[string]*queue
 	applied map[string]uint64
 	pairs   int64
+}
+
+// maxWaiting bounds the publications that are timed for one follower: while a member is away for long, the
+// oldest ones lose their times and are only counted.
+const maxWaiting = 100_000
+
+// queue is what one follower has yet to confirm.
+type queue struct {
+	pubs    []publication // by ascending index
+	untimed int64         // older ones
+	end     uint64        // the index after the newest of those
+}
+
+func (q *queue) add(index uint64, at time.Time) {
+	i, found := slices.BinarySearchFunc(q.pubs, index, func(p publication, x uint64) int { return cmp.Compare(p.index, x) })
+	if found {
+		q.pubs[i].at = at // an append that failed gave its index to the next
+		return
+	}
+	if i == 0 && index < q.end {
+		return // counted already
+	}
+	q.pubs = slices.Insert(q.pubs, i, publication{index, at})
+	if len(q.pubs) > maxWaiting {
+		q.untimed, q.end = q.untimed+1, q.pubs[0].index+1
+		q.pubs = slices.Delete(q.pubs, 0, 1)
+	}
+}
+
+// confirm takes off what lies below size.
+func (q *queue) confirm(size uint64) []publication {
+	if size >= q.end {
+		q.untimed = 0
+	}
+	n := 0
+	for n < len(q.pubs) && q.pubs[n].index < size {
+		n++
+	}
+	done := slices.Clone(q.pubs[:n])
+	q.pubs = slices.Delete(q.pubs, 0, n)
+	return done
 }
 
 type publication struct {
@@ -29,7 +70,7 @@ type publication struct {
 
 // NewProtection returns an empty tracker.
 func NewProtection() *Protection {
-	return &Protection{waiting: map[string][]publication{}, applied: map[string]uint64{}}
+	return &Protection{waiting: map[string]*queue{}, applied: map[string]uint64{}}
 }
 
 // Published records that entry index was appended at the given time for readers. A reader whose
@@ -39,21 +80,12 @@ func (p *Protection) Published(index uint64, at time.Time, readers []string) {
 		if p.applied[r] > index {
 			continue
 		}
-		w := p.waiting[r]
-		i, found := slices.BinarySearchFunc(w, index, func(a publication, x uint64) int {
-			switch {
-			case a.index < x:
-				return -1
-			case a.index > x:
-				return 1
-			}
-			return 0
-		})
-		if found {
-			w[i].at = at // an append that failed gave its index to the next
-			continue
+		q := p.waiting[r]
+		if q == nil {
+			q = &queue{}
+			p.waiting[r] = q
 		}
-		p.waiting[r] = slices.Insert(w, i, publication{index, at})
+		q.add(index, at)
 	}
 }
 
@@ -69,20 +101,15 @@ func (p *Protection) Applied(follower string, size uint64, now time.Time) []Pair
 		return nil
 	}
 	p.applied[follower] = size
-	w := p.waiting[follower]
-	n := 0
-	for n < len(w) && w[n].index < size {
-		n++
-	}
-	if n == 0 {
+	q := p.waiting[follower]
+	if q == nil {
 		return nil
 	}
-	pairs := make([]Pair, n)
-	for i, pub := range w[:n] {
-		pairs[i] = Pair{Index: pub.index, Follower: follower, Took: max(0, now.Sub(pub.at))}
+	var pairs []Pair
+	for _, pub := range q.confirm(size) {
+		pairs = append(pairs, Pair{Index: pub.index, Follower: follower, Took: max(0, now.Sub(pub.at))})
 	}
-	p.waiting[follower] = slices.Delete(w, 0, n)
-	p.pairs += int64(n)
+	p.pairs += int64(len(pairs))
 	return pairs
 }
 
@@ -92,8 +119,8 @@ func (p *Protection) Watermark(follower string) uint64 { return p.applied[follow
 // Waiting counts the pairs that are not confirmed.
 func (p *Protection) Waiting() int64 {
 	var n int64
-	for _, w := range p.waiting {
-		n += int64(len(w))
+	for _, q := range p.waiting {
+		n += q.untimed + int64(len(q.pubs))
 	}
 	return n
 }

@@ -16,14 +16,10 @@ import (
 // checkBytes is how much of a log Check reads at a time: short snapshots hold no writer's space up.
 const checkBytes = 1 << 20
 
-// Report says what Check has verified.
+// Report says what Check has verified: the log up to its head.
 type Report struct {
 	Head
-	Entries uint64 // entries read and hashed
-	Tiles   int    // tile widths compared
-	// Complete is false of a mirror that has not caught up with its checkpoint: its entries and tiles agree
-	// with one another, but cannot be compared with the signed root yet.
-	Complete bool
+	Tiles int // tiles compared, each at every width that it was met
 }
 
 // Check verifies a stored log whole, own or mirrored: the checkpoint's signature, every entry's hash, every
@@ -39,9 +35,8 @@ func Check[T ReadTx](ctx context.Context, view func(context.Context, func(T) err
 // check also compares the root at the size of an earlier extent.
 func check[T ReadTx](ctx context.Context, view func(context.Context, func(T) error) error, log string, verifier note.Verifier, earlier Extent) (Report, error) {
 	var r Report
-	var size uint64
 	err := view(ctx, func(tx T) error {
-		held, msg, err := tx.LogHead(log)
+		size, msg, err := tx.LogHead(log)
 		if err != nil {
 			return err
 		}
@@ -49,31 +44,28 @@ func check[T ReadTx](ctx context.Context, view func(context.Context, func(T) err
 			return fmt.Errorf("no checkpoint: %w", fs.ErrNotExist)
 		}
 		cp, _, err := merkle.OpenCheckpoint(msg, verifier)
-		if err != nil || cp.Size < held {
-			return fmt.Errorf("%w: %d entries under a checkpoint of %d (%v)", ErrInconsistent, held, cp.Size, err)
+		if err != nil || cp.Size != size {
+			return fmt.Errorf("%w: a checkpoint of %d entries over %d (%v)", ErrInconsistent, cp.Size, size, err)
 		}
-		size, r.Head, r.Complete = held, Head{cp.Size, cp.Root, msg}, cp.Size == held
+		r.Head = Head{cp.Size, cp.Root, msg}
 		return nil
 	})
 	if err != nil {
 		return r, err
 	}
-	if earlier.Size > size {
-		return r, fmt.Errorf("%w: %d entries are held, %d were confirmed", ErrInconsistent, size, earlier.Size)
+	if earlier.Size > r.Size {
+		return r, fmt.Errorf("%w: %d entries are held, %d were confirmed", ErrInconsistent, r.Size, earlier.Size)
 	}
 	tree := &merkle.Frontier{}
-	for _, end := range []uint64{earlier.Size, size} {
-		for tree.Size() < end {
-			if err := view(ctx, func(tx T) error { return r.chunk(tx, log, tree, end) }); err != nil {
+	for _, end := range []Extent{earlier, extent(r.Head)} {
+		for tree.Size() < end.Size {
+			if err := view(ctx, func(tx T) error { return r.chunk(tx, log, tree, end.Size) }); err != nil {
 				return r, err
 			}
 		}
-		if end == earlier.Size && tree.Root() != earlier.Root {
-			return r, fmt.Errorf("%w: the root at size %d is not the one confirmed", ErrInconsistent, end)
+		if tree.Root() != end.Root {
+			return r, fmt.Errorf("%w: the first %d entries do not give the root signed", ErrInconsistent, end.Size)
 		}
-	}
-	if r.Complete && tree.Root() != r.Root {
-		return r, fmt.Errorf("%w: the entries do not give the checkpoint's root", ErrInconsistent)
 	}
 	return r, nil
 }
@@ -102,7 +94,6 @@ func (r *Report) chunk(tx ReadTx, log string, tree *merkle.Frontier, end uint64)
 		}
 		r.Tiles++
 	}
-	r.Entries += uint64(len(entries))
 	return nil
 }
 

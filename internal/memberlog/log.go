@@ -52,7 +52,7 @@ var (
 
 // ReadTx is what reading a log needs of a store's transaction.
 type ReadTx interface {
-	// LogHead returns how many entries are held and the newest signed checkpoint; 0 and nil if unknown.
+	// LogHead returns the newest signed checkpoint and how many entries it covers; 0 and nil if there is none.
 	LogHead(log string) (size uint64, checkpoint []byte, err error)
 	// Entry's error wraps fs.ErrNotExist where the entry is not held.
 	Entry(log string, index uint64) ([]byte, error)

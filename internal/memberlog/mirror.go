@@ -1,7 +1,10 @@
 package memberlog
 
 import (
+	"bytes"
 	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"shieldwall/internal/merkle"
 )
@@ -13,83 +16,91 @@ type Extension struct {
 	Tree *merkle.Frontier
 	// Entries follow the ones held.
 	Entries [][]byte
-	// Note is the newest signed checkpoint; the caller has verified its signature and that the entries belong
-	// to its tree. It may cover more than the entries held: then the mirror is catching up.
+	// Note is the signed checkpoint that ends with the piece; the caller has verified its signature. Nil while
+	// catching up, when a checkpoint farther on covers the entries: then the head stays where it is.
 	Note []byte
 }
 
 // Extend writes a piece of another's log within the caller's transaction: entries, tiles and head. It
 // returns the frontier after it, which counts only once the transaction is committed. What it can check
-// without a key it checks: order, sizes and, where the checkpoint ends with the piece, the root.
+// without a key it checks: that the piece follows what is held, and that its checkpoint is of this log and
+// of this tree and is not older than the one held.
 func Extend(tx Tx, x Extension) (*merkle.Frontier, error) {
-	cp, err := x.check(tx)
+	tree, err := x.write(tx)
 	if err != nil {
-		return nil, fmt.Errorf("extending the mirror of %s: %w", x.Log, err)
+		return nil, fmt.Errorf("extending the mirror of %s from %d by %d entries: %w", x.Log, x.Tree.Size(), len(x.Entries), err)
 	}
-	first := x.Tree.Size()
+	return tree, nil
+}
+
+func (x *Extension) write(tx Tx) (*merkle.Frontier, error) {
+	if err := follows(tx, x.Log, x.Tree); err != nil {
+		return nil, err
+	}
 	leaves := make([]merkle.Hash, len(x.Entries))
 	for i, e := range x.Entries {
 		if len(e) > merkle.MaxEntry {
-			return nil, fmt.Errorf("extending the mirror of %s: entry %d has %d bytes", x.Log, first+uint64(i), len(e))
+			return nil, fmt.Errorf("entry %d has %d bytes, the limit is %d", x.Tree.Size()+uint64(i), len(e), merkle.MaxEntry)
 		}
 		leaves[i] = merkle.LeafHash(e)
 	}
 	tree := x.Tree.Clone()
 	tiles := tree.Extend(leaves)
-	if tree.Size() > cp.Size || tree.Size() == cp.Size && tree.Root() != cp.Root {
-		return nil, fmt.Errorf("extending the mirror of %s to %d entries: %w: not the tree that its checkpoint of %d signs", x.Log, tree.Size(), ErrInconsistent, cp.Size)
+	if err := put(tx, x.Log, x.Tree.Size(), x.Entries, tiles); err != nil {
+		return nil, err
 	}
-	if err := put(tx, x.Log, first, x.Entries, tiles); err != nil {
-		return nil, fmt.Errorf("extending the mirror of %s: %w", x.Log, err)
+	if x.Note == nil {
+		return tree, nil
 	}
-	if err := tx.PutLogHead(x.Log, x.Member, tree.Size(), x.Note); err != nil {
-		return nil, fmt.Errorf("extending the mirror of %s: %w", x.Log, err)
-	}
-	return tree, nil
-}
-
-// check compares the piece with what is stored. A checkpoint never goes back.
-func (x *Extension) check(tx Tx) (merkle.Checkpoint, error) {
 	cp, err := merkle.PeekCheckpoint(x.Note)
 	if err != nil {
-		return cp, err
+		return nil, err
 	}
-	if cp.Origin != x.Log {
-		return cp, fmt.Errorf("the checkpoint is of %.100q", cp.Origin)
+	if cp.Origin != x.Log || cp.Size != tree.Size() || cp.Root != tree.Root() {
+		return nil, fmt.Errorf("%w: the checkpoint is of %d entries of %.100q, or of another tree", ErrInconsistent, cp.Size, cp.Origin)
 	}
-	size, msg, err := tx.LogHead(x.Log)
+	held, _, err := tx.LogHead(x.Log)
 	if err != nil {
-		return cp, err
+		return nil, err
 	}
-	if size != x.Tree.Size() {
-		return cp, fmt.Errorf("%d entries are held, the piece begins at %d", size, x.Tree.Size())
+	if cp.Size < held {
+		return nil, fmt.Errorf("a checkpoint of %d entries after one of %d", cp.Size, held)
 	}
-	if msg != nil {
-		held, err := merkle.PeekCheckpoint(msg)
-		if err != nil {
-			return cp, fmt.Errorf("%w: %w", ErrInconsistent, err)
-		}
-		if cp.Size < held.Size {
-			return cp, fmt.Errorf("a checkpoint of %d entries after one of %d", cp.Size, held.Size)
-		}
-	}
-	return cp, nil
+	return tree, tx.PutLogHead(x.Log, x.Member, cp.Size, x.Note)
 }
 
-// LoadTree reads a log's frontier and newest checkpoint, to go on following it: an empty tree and nil where
-// the log is unknown. Where the checkpoint ends with the entries held it has to match the tiles, else the
-// error wraps ErrInconsistent.
-func LoadTree(tx ReadTx, log string) (tree *merkle.Frontier, note []byte, err error) {
-	size, note, err := tx.LogHead(log)
-	if err != nil || size == 0 {
-		return &merkle.Frontier{}, note, err
+// follows checks that a tree ends where the stored one does: the last tile of hashes is the same.
+func follows(tx ReadTx, log string, tree *merkle.Frontier) error {
+	var want []byte
+	if edges := tree.Edges(); len(edges) > 0 && edges[0].Level == 0 {
+		want = edges[0].Hashes
 	}
-	if tree, err = frontier(tx, log, size); err != nil {
-		return nil, nil, fmt.Errorf("loading the mirror of %s: %w", log, err)
+	got, err := tx.Tile(log, 0, tree.Size()>>merkle.TileHeight)
+	if err != nil {
+		return err
 	}
-	cp, err := merkle.PeekCheckpoint(note)
-	if err != nil || cp.Size < size || cp.Size == size && cp.Root != tree.Root() {
-		return nil, nil, fmt.Errorf("loading the mirror of %s: %w: %d entries under a checkpoint of %d (%v)", log, ErrInconsistent, size, cp.Size, err)
+	if !bytes.Equal(got, want) {
+		return fmt.Errorf("%w: what is held does not end there (%d hashes in the last tile, %d expected)", ErrInconsistent, len(got)/tlog.HashSize, len(want)/tlog.HashSize)
 	}
-	return tree, note, nil
+	return nil
+}
+
+// LoadTree reads the frontier of the first size entries held of a log, to go on following it. Where a signed
+// checkpoint ends there too it has to match, else the error wraps ErrInconsistent.
+func LoadTree(tx ReadTx, log string, size uint64) (*merkle.Frontier, error) {
+	head, note, err := tx.LogHead(log)
+	if err != nil {
+		return nil, fmt.Errorf("loading the mirror of %s: %w", log, err)
+	}
+	tree, err := frontier(tx, log, size)
+	if err != nil {
+		return nil, fmt.Errorf("loading the mirror of %s: %w", log, err)
+	}
+	if note == nil || head != size {
+		return tree, nil
+	}
+	if cp, err := merkle.PeekCheckpoint(note); err != nil || cp.Size != size || cp.Root != tree.Root() {
+		return nil, fmt.Errorf("loading the mirror of %s: %w: its checkpoint is not of the %d entries held (%v)", log, ErrInconsistent, size, err)
+	}
+	return tree, nil
 }

@@ -90,8 +90,8 @@ type Options struct {
 	// protect counts from there, and a receipt may be back before Publish returns. If the transaction fails, the
 	// index is told again with what takes its place. nil is nobody.
 	Appending func(index uint64, at time.Time, readers []string)
-	Now  func() time.Time
-	Rand io.Reader
+	Now       func() time.Time
+	Rand      io.Reader
 	// Sigma is how rules are read; the zero value knows no placeholders.
 	Sigma sigma.Options
 }

@@ -51,8 +51,8 @@ func place(num int64, index uint64) (int64, error) {
 	return num<<indexBits | int64(index), nil
 }
 
-// LogHead returns how many entries of a log are held and its newest signed checkpoint; 0 and nil where the
-// log is unknown.
+// LogHead returns a log's newest signed checkpoint and how many entries it covers; 0 and nil where there is
+// none.
 func (t *Tx) LogHead(log string) (size uint64, checkpoint []byte, err error) {
 	_, err = t.one("SELECT size, checkpoint FROM logs WHERE id = $1", func(r row) {
 		size, checkpoint = uint64(r.int(0)), r.blob(1)

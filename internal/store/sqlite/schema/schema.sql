@@ -12,8 +12,8 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 
 -- Logs, own and mirrored. num stands for the log id elsewhere: an id has 40 to 70 bytes.
--- size counts the entries held. checkpoint is the newest signed checkpoint; it may cover more than size
--- while a mirror is catching up, and is NULL until there is one.
+-- checkpoint is the newest signed checkpoint and size the number of entries that it covers; NULL and 0 until
+-- there is one. While a mirror is catching up more entries are held than it covers.
 CREATE TABLE logs (
     num        INTEGER PRIMARY KEY,
     id         TEXT NOT NULL UNIQUE,

@@ -1,0 +1,26 @@
+# What a developer types; .ci/run is what must be true.
+.PHONY: build test race fuzz bench soak ci
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o shieldwall ./cmd/shieldwall
+
+test:
+	go test ./...
+
+race:
+	.ci/run race
+
+# FUZZTIME=60s make fuzz
+fuzz:
+	.ci/run fuzz
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Everything for longer than a change has time for.
+soak:
+	go test -count=20 -timeout 4h ./...
+	FUZZTIME=5m .ci/run fuzz
+
+ci:
+	.ci/run

@@ -1,0 +1,126 @@
+package archtest
+
+// layer is a floor of the house. Imports go down, never up, and sideways only where the table says so.
+type layer int
+
+const (
+	words layer = iota
+	formats
+	core
+	engines
+	flows
+	edges
+	assembly
+	tests
+	mains
+)
+
+// layers say what each floor is for; the text is printed when a package breaks the rule.
+var layers = map[layer]struct{ name, why string }{
+	words:    {"words", "words are pure vocabulary (no I/O, clock, log, context), so that every other part can speak them and every test can make them"},
+	formats:  {"formats", "formats turn bytes into words and back, so that they can be fuzzed and checked by others without a node"},
+	core:     {"core", "the core is a pure state machine (messages, time and randomness in, effects out), so that exchange and a simulator drive the same code"},
+	engines:  {"engines", "engines and state know no use case; they reach the store through interfaces of their own that node fills in"},
+	flows:    {"flows", "flows are use cases; they reach one another and the store through small interfaces of their own that node fills in"},
+	edges:    {"edges", "edges speak one protocol each and never import one another; what two of them need lies below"},
+	assembly: {"assembly", "assembly knows everybody, so nobody below may know it"},
+	tests:    {"tests", "test helpers stay out of the product"},
+	mains:    {"main", "a main is one call into the assembly"},
+}
+
+// pkg is one package's place.
+type pkg struct {
+	layer layer
+	// beside lists the packages of its own or a higher layer that it may import all the same, with the
+	// reason. Nothing else is allowed.
+	beside map[string]string
+}
+
+// packages lists every package of the module. A new one gets its place here first.
+var packages = map[string]pkg{
+	"internal/canon":   {layer: words},
+	"internal/event":   {layer: words},
+	"internal/object":  {layer: words},
+	"internal/status":  {layer: words},
+	"internal/stix":    {layer: words},
+	"internal/suggest": {layer: words},
+	"internal/sigma":   {layer: words},
+	"internal/roster": {layer: words, beside: map[string]string{
+		"internal/canon":  "rosters and cards are canonical JSON",
+		"internal/merkle": "rosters, cards and receipts are signed notes, and a card says its log's id; merkle stands on nothing of ours",
+	}},
+	"internal/stixpattern": {layer: words},
+	"internal/indicator":   {layer: words, beside: map[string]string{"internal/stixpattern": "an indicator's values are read out of its pattern"}},
+	"internal/policy": {layer: words, beside: map[string]string{
+		"internal/roster": "who may read is a question about members and groups",
+		"internal/stix":   "who may read is a question about markings",
+	}},
+
+	"internal/merkle":           {layer: formats},
+	"internal/entry":            {layer: formats},
+	"internal/seal":             {layer: formats, beside: map[string]string{"internal/entry": "what is sealed is an entry; its header is authenticated"}},
+	"internal/decode/evtx":      {layer: formats},
+	"internal/decode/jsonl":     {layer: formats},
+	"internal/decode/container": {layer: formats},
+
+	"internal/federation": {layer: core},
+
+	"internal/match":           {layer: engines},
+	"internal/memberlog":       {layer: engines},
+	"internal/keys":            {layer: engines},
+	"internal/store/sqlite":    {layer: engines},
+	"internal/store/storetest": {layer: engines},
+
+	"internal/admit":    {layer: flows},
+	"internal/publish":  {layer: flows},
+	"internal/exchange": {layer: flows},
+	"internal/detect":   {layer: flows},
+	"internal/scan":     {layer: flows},
+
+	"internal/ingest/httpjsonl": {layer: edges},
+	"internal/ingest/follow":    {layer: edges},
+	"internal/peer":             {layer: edges},
+	"internal/control":          {layer: edges},
+	"internal/web":              {layer: edges},
+
+	"internal/config": {layer: assembly},
+	"internal/node":   {layer: assembly, beside: map[string]string{"internal/config": "node wires what the configuration says"}},
+	"internal/drill": {layer: assembly, beside: map[string]string{
+		"internal/config": "a drill configures its members",
+		"internal/node":   "a drill's members are real nodes",
+	}},
+	"internal/cli": {layer: assembly, beside: map[string]string{
+		"internal/config": "commands read the configuration",
+		"internal/node":   "commands run or open the node",
+		"internal/drill":  "a drill is a command",
+	}},
+
+	"internal/archtest": {layer: tests},
+
+	"cmd/shieldwall": {layer: mains},
+}
+
+// ban keeps an import to the packages that have a reason for it.
+type ban struct {
+	what string // an import path, or a prefix that ends in /
+	only []string
+	why  string
+}
+
+var bans = []ban{
+	{"database/sql", []string{"internal/store/sqlite", "internal/store/storetest"}, "SQL stands in one place, so that a second database needs one more package and no search"},
+	{"database/sql/driver", []string{"internal/store/sqlite"}, "as database/sql"},
+	{"modernc.org/", []string{"internal/store/sqlite"}, "as database/sql"},
+	{"crypto/sha1", []string{"internal/stix"}, "SHA-1 is for UUIDv5 alone; under fips140=only it panics, so it stays where it can be seen"},
+	{"crypto/md5", nil, "nothing of ours needs MD5"},
+	{"math/rand", nil, "randomness is injected or crypto/rand; math/rand/v2 may be seeded in simulations"},
+	{"unsafe", []string{"internal/decode/evtx", "internal/decode/jsonl"}, "hostile bytes are read here; the decoders may view a byte slice as a string, nothing else"},
+	{"C", nil, "one static binary, CGO_ENABLED=0"},
+	{"github.com/spf13/pflag", []string{"internal/cli"}, "flags are the command line's"},
+	{"net/http/pprof", nil, "it serves from an init() on the default mux"},
+	{"expvar", nil, "it serves from an init() on the default mux"},
+}
+
+// impure are imports that words, formats and the core may not have: they would make them depend on a
+// machine. Formats may take an io.Reader, which is none of these.
+var impure = []string{"os", "os/", "net", "net/http", "net/http/", "log", "log/", "context", "database/", "testing", "syscall", "golang.org/x/sys/", "golang.org/x/term"}

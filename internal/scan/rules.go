@@ -1,0 +1,204 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"shieldwall/internal/match"
+	"shieldwall/internal/sigma"
+)
+
+// Rejected is a rule, or an indicator, that does not load.
+type Rejected struct {
+	File string `json:"file"`
+	Line int    `json:"line"` // 0: the file as a whole, or unknown
+	// ID and Title are its own, as far as they could be read.
+	ID    string `json:"id,omitempty"`
+	Title string `json:"title,omitempty"`
+	// Reason is one word to group by, Detail the reason in words.
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+}
+
+// Reasons beside those of package sigma.
+const (
+	reasonRead      = "read"      // the file cannot be read
+	reasonIndicator = "indicator" // not an indicator that can be matched
+)
+
+func (r Rejected) Error() string {
+	if r.Line > 0 && !strings.HasPrefix(r.Detail, "line ") {
+		return fmt.Sprintf("%s: line %d: %s", r.File, r.Line, r.Detail)
+	}
+	return r.File + ": " + r.Detail
+}
+
+// Rule is a loaded rule and its file.
+type Rule struct {
+	Path string // as given, and below it
+	*sigma.Rule
+}
+
+// RuleSet is what folders of rules hold.
+type RuleSet struct {
+	Files    int // rule files, whatever became of them
+	Rules    []Rule
+	Rejected int
+}
+
+// LoadRules reads the rules of folders (every .yml and .yaml file below them, in lexical order) and of files;
+// a file that is reached twice is read once. Rules that do not load are counted, told to rejected (which may
+// be nil), and keep no other from loading. The error names a path that is not there, or a folder from which
+// not one rule came.
+func LoadRules(paths []string, opt sigma.Options, rejected func(Rejected)) (RuleSet, error) {
+	l := &ruleLoader{opt: opt, seen: map[string]bool{}, rejected: rejected}
+	for _, path := range paths {
+		files, rules := l.set.Files, len(l.set.Rules)
+		fresh, err := l.path(path)
+		switch {
+		case err != nil:
+			return l.set, err
+		case l.set.Files == files && fresh:
+			return l.set, fmt.Errorf("%s holds no rule: no .yml or .yaml file below it", path)
+		case len(l.set.Rules) == rules && fresh:
+			return l.set, fmt.Errorf("%s holds no rule that can be used (%d rule files)", path, l.set.Files-files)
+		}
+	}
+	return l.set, nil
+}
+
+// RuleReport is what `rules check` says; its JSON form is an interface.
+type RuleReport struct {
+	Files    int        `json:"files"`
+	Loaded   int        `json:"loaded"`
+	Rejected []Rejected `json:"rejected"`
+}
+
+// CheckRules says which rules below the paths load and which do not. The error names a path that is not
+// there or holds no rule file.
+func CheckRules(paths []string, opt sigma.Options) (RuleReport, error) {
+	report := RuleReport{Rejected: []Rejected{}}
+	l := &ruleLoader{opt: opt, seen: map[string]bool{}, rejected: func(r Rejected) {
+		report.Rejected = append(report.Rejected, r)
+	}}
+	for _, path := range paths {
+		files := l.set.Files
+		fresh, err := l.path(path)
+		if err == nil && fresh && l.set.Files == files {
+			err = fmt.Errorf("%s holds no rule: no .yml or .yaml file below it", path)
+		}
+		if err != nil {
+			return report, err
+		}
+	}
+	report.Files, report.Loaded = l.set.Files, len(l.set.Rules)
+	return report, nil
+}
+
+type ruleLoader struct {
+	opt      sigma.Options
+	seen     map[string]bool // absolute paths
+	rejected func(Rejected)
+	set      RuleSet
+}
+
+// path loads a folder or a file. fresh is false where all of it had been read before.
+func (l *ruleLoader) path(path string) (fresh bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, fmt.Errorf("reading rules: %w", err)
+	}
+	if !info.IsDir() {
+		return l.file(path), nil
+	}
+	fresh = true
+	repeated := 0
+	files := l.set.Files
+	// DirFS, because the path itself may be a link to a folder; links below it are not followed.
+	err = fs.WalkDir(os.DirFS(path), ".", func(name string, d fs.DirEntry, err error) error {
+		full := filepath.Join(path, filepath.FromSlash(name))
+		if err != nil {
+			l.reject(Rejected{File: full, Reason: reasonRead, Detail: err.Error()})
+			return nil
+		}
+		ext := strings.ToLower(filepath.Ext(name))
+		if d.Type().IsRegular() && (ext == ".yml" || ext == ".yaml") && !l.file(full) {
+			repeated++
+		}
+		return nil
+	})
+	return l.set.Files > files || repeated == 0, err
+}
+
+// file loads one file; false says that it was loaded before.
+func (l *ruleLoader) file(path string) bool {
+	if abs, err := filepath.Abs(path); err == nil {
+		if l.seen[abs] {
+			return false
+		}
+		l.seen[abs] = true
+	}
+	l.set.Files++
+	data, err := readFile(path, sigma.MaxFileSize+1) // one more, so that the parser sees that it is too long
+	if err != nil {
+		l.reject(Rejected{File: path, Reason: reasonRead, Detail: err.Error()})
+		return true
+	}
+	found, err := sigma.Parse(data, l.opt)
+	if err != nil {
+		l.reject(rejectedFile(path, err))
+		return true
+	}
+	for _, r := range found.Rejected {
+		l.reject(Rejected{File: path, Line: max(r.Line, r.Err.Line), ID: r.ID, Title: r.Title, Reason: string(r.Err.Reason), Detail: r.Err.Error()})
+	}
+	for _, r := range found.Rules {
+		l.set.Rules = append(l.set.Rules, Rule{path, r})
+	}
+	return true
+}
+
+// rejectedFile is about a file of which no rule can be read.
+func rejectedFile(path string, err error) Rejected {
+	out := Rejected{File: path, Reason: reasonRead, Detail: err.Error()}
+	if e := (*sigma.Error)(nil); errors.As(err, &e) {
+		out.Line, out.Reason = e.Line, string(e.Reason)
+	}
+	return out
+}
+
+func (l *ruleLoader) reject(r Rejected) {
+	l.set.Rejected++
+	if l.rejected != nil {
+		l.rejected(r)
+	}
+}
+
+// compile makes the rules ready for the engine. Each has a key of its own, so that rules with one id, in two
+// folders, are two.
+func (s RuleSet) compile() ([]match.Compiled, error) {
+	out := make([]match.Compiled, 0, len(s.Rules))
+	for _, r := range s.Rules {
+		c, err := match.CompileSigma(match.Key{ID: fmt.Sprintf("%s:%d", r.Path, r.Line)}, r.Rule)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Path, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// readFile reads at most so many bytes of a file.
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
