@@ -57,7 +57,7 @@ type command struct {
 // commands are all commands, in the order of the help.
 func commands() []*command {
 	return []*command{
-		newUp(),
+		newUp(), newScan(), newRulesCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
 		newPublish(), newWithdraw(), newStatus(), newDetections(), newTokenNew(),
 		newDrill(), newConfigCheck(), newConfigExample(), newVersion(),

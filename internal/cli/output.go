@@ -105,8 +105,7 @@ func (p *program) printJSON(v any) error {
 	return writeOut(p.stdout, line)
 }
 
-// jsonLine encodes a value as one line. JSON escapes C0 controls itself; the other characters that a
-// terminal obeys can only stand inside strings, where the escape means the same.
+// jsonLine encodes a value as one line.
 func jsonLine(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -114,21 +113,27 @@ func jsonLine(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, fmt.Errorf("encoding the output: %w", err)
 	}
-	line := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	if !bytes.ContainsFunc(line, obeyed) {
-		return append(line, '\n'), nil
+	return escapeJSON(buf.Bytes()), nil
+}
+
+// escapeJSON escapes what a terminal obeys in JSON that an encoder wrote. The encoder escaped C0 controls; the
+// others can only stand inside strings, where the escape means the same. Line ends stay.
+func escapeJSON(text []byte) []byte {
+	bad := func(r rune) bool { return r != '\n' && obeyed(r) }
+	if !bytes.ContainsFunc(text, bad) {
+		return text
 	}
-	out := make([]byte, 0, len(line)+64)
-	for len(line) > 0 {
-		r, n := utf8.DecodeRune(line)
-		if obeyed(r) {
+	out := make([]byte, 0, len(text)+64)
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if bad(r) {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		} else {
-			out = append(out, line[:n]...)
+			out = append(out, text[:n]...)
 		}
-		line = line[n:]
+		text = text[n:]
 	}
-	return append(out, '\n'), nil
+	return out
 }
 
 // table writes aligned columns; cells are made safe.

@@ -45,7 +45,7 @@ func (q *queue) add(index uint64, at time.Time) {
 	q.pubs = slices.Insert(q.pubs, i, publication{index, at})
 	if len(q.pubs) > maxWaiting {
 		q.untimed, q.end = q.untimed+1, q.pubs[0].index+1
-		q.pubs = slices.Delete(q.pubs, 0, 1)
+		q.pubs = q.pubs[1:]
 	}
 }
 

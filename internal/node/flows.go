@@ -22,6 +22,8 @@ import (
 	"shieldwall/internal/policy"
 	"shieldwall/internal/publish"
 	"shieldwall/internal/roster"
+	"shieldwall/internal/scan"
+	"shieldwall/internal/sigma"
 	"shieldwall/internal/stix"
 	"shieldwall/internal/store/sqlite"
 )
@@ -102,7 +104,7 @@ func (s *session) newDetector() (*detect.Detector, error) {
 	}
 	return detect.New(detect.Options{
 		Self: s.me.member, Dir: cfg.Data, Retention: detect.Retention{MaxAge: cfg.Detections.MaxAge.Std(), MaxSize: int64(cfg.Detections.MaxSize)},
-		Engine: match.New(s.node.now), Update: work[detect.Tx](s.node.store.UpdateDurable), View: work[detect.Tx](s.node.store.View),
+		Engine: match.New(s.node.now), Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
 		Sightings: detect.Sightings{
 			Tick: cfg.Sightings.Tick.Std(), CreatedBy: s.sightingCreator(), To: to,
 			MayRead: func(member string, tlp uint8, audience string) bool {
@@ -113,6 +115,63 @@ func (s *session) newDetector() (*detect.Detector, error) {
 		},
 		Now: s.node.now, Log: s.node.log,
 	})
+}
+
+// openTx is a transaction whose copies have their bodies in clear: those of AMBER+STRICT and RED are sealed
+// in the store.
+type openTx struct {
+	*sqlite.Tx
+	gate *admit.Gate
+}
+
+func (t openTx) PublisherCopies(publisher, id string) ([]object.Copy, error) {
+	copies, err := t.Tx.PublisherCopies(publisher, id)
+	for i := 0; i < len(copies) && err == nil; i++ {
+		copies[i], err = t.gate.Open(copies[i])
+	}
+	return copies, err
+}
+
+func (t openTx) EachLive(typ string, fn func(object.Copy) error) error {
+	return t.Tx.EachLive(typ, func(c object.Copy) error {
+		c, err := t.gate.Open(c)
+		if err != nil {
+			return err
+		}
+		return fn(c)
+	})
+}
+
+// opened is work for detection.
+func (s *session) opened(run func(context.Context, func(*sqlite.Tx) error) error) func(context.Context, func(detect.Tx) error) error {
+	return func(ctx context.Context, fn func(detect.Tx) error) error {
+		return run(ctx, func(tx *sqlite.Tx) error { return fn(openTx{tx, s.gate}) })
+	}
+}
+
+// loadLocalRules makes the rules of the configured folders live. One that does not load is a warning: a
+// node must not stay down because of it.
+func (s *session) loadLocalRules() error {
+	if len(s.node.cfg.Rules) == 0 {
+		return nil
+	}
+	rejected := 0
+	set, err := scan.LoadRules(s.node.cfg.Rules, sigma.Options{}, func(r scan.Rejected) {
+		rejected++
+		s.node.log.Warn("local rule rejected", "rule", r.Error())
+	})
+	if err != nil {
+		return fmt.Errorf("loading the local rules: %w", err)
+	}
+	if rejected > 0 {
+		s.warn("rules", fmt.Sprintf("%d local rules do not load; shieldwall rules check says why", rejected))
+	}
+	local := make([]detect.LocalRule, len(set.Rules))
+	for i, r := range set.Rules {
+		local[i] = detect.LocalRule{Path: r.Path, Rule: r.Rule}
+	}
+	s.detector.SetLocalRules(local)
+	return nil
 }
 
 // sightingReaders are who gets sightings beside the publisher. A name that this alliance does not know is
@@ -163,18 +222,11 @@ func (s *session) newExchange() *exchange.Exchange {
 	})
 }
 
-// loadIntelligence makes everything live that the store holds. Bodies that are sealed are opened.
+// loadIntelligence makes everything live that the store holds.
 func (s *session) loadIntelligence(ctx context.Context) error {
 	return s.detector.LoadAll(func(fn func(object.Copy) error) error {
-		return s.node.store.View(ctx, func(tx *sqlite.Tx) error {
-			each := func(c object.Copy) error {
-				c, err := s.gate.Open(c)
-				if err != nil {
-					return err
-				}
-				return fn(c)
-			}
-			return errors.Join(tx.EachLive("indicator", each), tx.EachLive("sighting", each))
+		return s.opened(s.node.store.View)(ctx, func(tx detect.Tx) error {
+			return errors.Join(tx.EachLive("indicator", fn), tx.EachLive("sighting", fn))
 		})
 	})
 }

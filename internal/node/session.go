@@ -92,6 +92,9 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 	if err := s.loadIntelligence(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.loadLocalRules(); err != nil {
+		return nil, err
+	}
 	s.exchange = s.newExchange()
 	s.follow = follow.New(follow.Options{Sources: sources(n.cfg.Ingest.Follow), Sink: sink{n}, Offsets: offsets{n.store}, Now: n.now, Log: n.log})
 	return s, nil

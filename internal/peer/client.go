@@ -17,13 +17,17 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// Client talks to one peer: the first of its endpoints that answers with one of its pinned keys.
+// Client talks to one peer: the first of its endpoints that answers with one of its pinned keys, beginning
+// with the one that answered last.
 type Client struct {
 	http      *http.Client
 	endpoints func() []string
+	pins      func() []string
+	first     atomic.Int64 // number of the endpoint to begin with
 }
 
 // NewClient makes a client for a peer. endpoints and pins are asked anew for each connection, so that a
@@ -31,7 +35,7 @@ type Client struct {
 func NewClient(cert tls.Certificate, endpoints, pins func() []string, meter *Meter) *Client {
 	dialer := &net.Dialer{Timeout: dialTimeout}
 	return &Client{
-		endpoints: endpoints,
+		endpoints: endpoints, pins: pins,
 		http: &http.Client{
 			Transport: &http.Transport{
 				TLSClientConfig: ClientTLS(cert, pins),
@@ -42,9 +46,10 @@ func NewClient(cert tls.Certificate, endpoints, pins func() []string, meter *Met
 					}
 					return &meteredConn{c, meter}, nil
 				},
-				TLSHandshakeTimeout:    dialTimeout,
-				ResponseHeaderTimeout:  requestTimeout,
+				TLSHandshakeTimeout:    handshakeTimeout,
+				ResponseHeaderTimeout:  answerTimeout,
 				ForceAttemptHTTP2:      true,
+				HTTP2:                  &http.HTTP2Config{SendPingTimeout: healthAfter},
 				MaxConnsPerHost:        4,
 				IdleConnTimeout:        time.Minute,
 				MaxResponseHeaderBytes: 16 << 10,
@@ -115,24 +120,43 @@ func (c *Client) Stream(ctx context.Context, log string, from uint64, h Handler)
 		return err
 	}
 	defer resp.Body.Close()
-	quiet := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the peer said nothing for %s", silence)) })
-	defer quiet.Stop()
-	err = readEvents(resp.Body, func() { quiet.Reset(silence) }, h)
+	err = readEvents(listen(resp.Body, cancel), h)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err
 }
 
-// readEvents parses server-sent events. alive is called for each line: every line proves life.
-func readEvents(r io.Reader, alive func(), h Handler) error {
+// listener reads what a peer sends and ends the request when it falls silent. The clock runs only while
+// something is waited for: the time that this node takes to handle what came is not the peer's.
+type listener struct {
+	body  io.Reader
+	quiet *time.Timer
+}
+
+func listen(body io.Reader, cancel context.CancelCauseFunc) *listener {
+	quiet := time.AfterFunc(silence, func() { cancel(fmt.Errorf("the peer said nothing for %s", silence)) })
+	quiet.Stop()
+	return &listener{body, quiet}
+}
+
+func (l *listener) Read(p []byte) (int, error) {
+	l.quiet.Reset(silence)
+	defer l.quiet.Stop()
+	return l.body.Read(p)
+}
+
+// readEvents parses server-sent events (WHATWG HTML, section 9.2.6), of which this protocol uses one data
+// line each.
+func readEvents(r io.Reader, h Handler) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 64<<10), maxEvent+64)
+	lines.Buffer(make([]byte, 0, 4<<10), maxEvent+64)
 	event := ""
 	for lines.Scan() {
-		alive()
 		line := lines.Bytes()
 		switch {
+		case len(line) == 0:
+			event = ""
 		case bytes.HasPrefix(line, []byte("event: ")):
 			event = string(line[len("event: "):])
 		case bytes.HasPrefix(line, []byte("data: ")):
@@ -171,21 +195,26 @@ func dispatch(event string, data []byte, h Handler) error {
 		if json.Unmarshal(data, &msg) != nil || msg.Error == "" {
 			msg.Error = "the peer ended the stream"
 		}
-		return &Refusal{Status: http.StatusForbidden, Reason: msg.Error}
+		return &Refusal{Status: http.StatusForbidden, Reason: readable(msg.Error)}
 	}
 	return nil // an event of a later version
 }
 
 // get fetches at most max bytes.
 func (c *Client) get(ctx context.Context, path string, max int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, patience(max))
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
+	body, err := io.ReadAll(io.LimitReader(listen(resp.Body, cancel), max+1))
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
@@ -209,29 +238,57 @@ func (c *Client) post(ctx context.Context, path string, body []byte) error {
 
 // do sends a request to the first endpoint that can be reached. An answer that is no success is a Refusal.
 func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	errs := []error{}
-	for _, base := range c.endpoints() {
-		req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(base, "/")+path, bytes.NewReader(body))
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		resp, err := c.http.Do(req)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if resp.StatusCode >= 300 {
-			err := refusalOf(resp)
-			resp.Body.Close()
-			return nil, err
-		}
-		return resp, nil
-	}
-	if len(errs) == 0 {
+	endpoints := c.endpoints()
+	if len(endpoints) == 0 {
 		return nil, errors.New("the peer's card names no endpoint")
 	}
+	first := c.first.Load()
+	errs := []error{}
+	for i := range int64(len(endpoints)) {
+		n := (first + i) % int64(len(endpoints))
+		resp, err := c.try(ctx, method, strings.TrimSuffix(endpoints[n], "/")+path, body)
+		if err == nil {
+			c.first.Store(n)
+			if resp.StatusCode >= 300 {
+				err := refusalOf(resp)
+				resp.Body.Close()
+				return nil, err
+			}
+			return resp, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		// Begin elsewhere: an endpoint that eats up the time of a whole request must not hide the others.
+		c.first.Store((first + 1) % int64(len(endpoints)))
+	}
 	return nil, errors.Join(errs...)
+}
+
+// try sends a request to one endpoint. A connection may be older than the card in force, so its key is
+// compared again.
+func (c *Client) try(ctx context.Context, method, url string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	err = errors.New("the answer did not come over TLS")
+	if resp.TLS != nil {
+		err = checkPin(*resp.TLS, c.pins())
+	}
+	if err != nil {
+		resp.Body.Close()
+		c.http.CloseIdleConnections()
+		return nil, err
+	}
+	return resp, nil
 }
 
 // Prover makes the proof for a connection's exporter (DESIGN.md, "Invite token").
@@ -245,7 +302,7 @@ func Join(ctx context.Context, endpoint string, cert tls.Certificate, pins []str
 	}
 	cfg := ClientTLS(cert, func() []string { return pins })
 	cfg.NextProtos = []string{"http/1.1"}
-	conn, err := (&tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: cfg}).DialContext(ctx, "tcp", u.Host)
+	conn, err := (&tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout + handshakeTimeout}, Config: cfg}).DialContext(ctx, "tcp", u.Host)
 	if err != nil {
 		return Joined{}, err
 	}

@@ -325,7 +325,7 @@ func FuzzReadEvents(f *testing.F) {
 	f.Add([]byte(": alive\n\nevent: refused\ndata: {\"error\":\"no\"}\n\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rec := &discard{}
-		if err := readEvents(bytes.NewReader(data), func() {}, rec); err == nil {
+		if err := readEvents(bytes.NewReader(data), rec); err == nil {
 			t.Fatal("a stream always ends with a reason")
 		}
 	})

@@ -1,17 +1,20 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -47,7 +50,11 @@ type Server struct {
 	backend   Backend
 	log       *slog.Logger
 	strangers *rate.Limiter
+	remarks   *rate.Limiter // on refused requests, of which anybody can send any number
 	meter     *Meter
+
+	mu   sync.Mutex     // guards busy
+	busy map[string]int // requests in work, by member
 }
 
 // Unknown keys may ask to join this often, all together: enough for a morning on which a whole alliance
@@ -57,9 +64,16 @@ const (
 	strangerBurst = 100
 )
 
+// maxBusy bounds the requests of one member that are in work at a time, streams included: a member that
+// asks for blobs and reads none of them must not fill this node's memory.
+const maxBusy = 32
+
 // NewServer makes a server; Serve runs it.
 func NewServer(backend Backend, meter *Meter, log *slog.Logger) *Server {
-	return &Server{backend: backend, log: log, meter: meter, strangers: rate.NewLimiter(strangerRate, strangerBurst)}
+	return &Server{
+		backend: backend, log: log, meter: meter, busy: map[string]int{},
+		strangers: rate.NewLimiter(strangerRate, strangerBurst), remarks: rate.NewLimiter(1, 20),
+	}
 }
 
 // Serve answers on l until ctx ends; open streams end with it.
@@ -70,6 +84,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, cert tls.Certificate
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
+		HTTP2:             &http.HTTP2Config{SendPingTimeout: healthAfter, MaxConcurrentStreams: 2 * maxBusy},
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
@@ -111,13 +126,44 @@ func (s *Server) member(next func(http.ResponseWriter, *http.Request, string)) h
 	return func(w http.ResponseWriter, r *http.Request) {
 		member, err := s.identify(r)
 		if err != nil {
-			s.log.Warn("peer refused", "remote", r.RemoteAddr, "path", r.URL.Path, "reason", err.Error())
+			if s.remarks.Allow() {
+				s.log.Warn("peer refused", "remote", r.RemoteAddr, "path", readable(r.URL.Path), "reason", err.Error())
+			}
+			w.Header().Set("Connection", "close") // a stranger has no further business on this connection
 			refuse(w, http.StatusForbidden, err.Error())
 			return
 		}
+		if !s.enter(member) {
+			refuse(w, http.StatusTooManyRequests, fmt.Sprintf("more than %d requests at a time", maxBusy))
+			return
+		}
+		defer s.leave(member)
+		setDeadline(http.NewResponseController(w).SetWriteDeadline, writeTimeout)
 		next(w, r, member)
 	}
 }
+
+func (s *Server) enter(member string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[member] >= maxBusy {
+		return false
+	}
+	s.busy[member]++
+	return true
+}
+
+func (s *Server) leave(member string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[member]--; s.busy[member] == 0 {
+		delete(s.busy, member)
+	}
+}
+
+// setDeadline limits what a slow peer may cost. Every connection of ours has deadlines; a test's recorder
+// may have none, and then nothing is slow.
+func setDeadline(set func(time.Time) error, after time.Duration) { _ = set(time.Now().Add(after)) }
 
 func (s *Server) identify(r *http.Request) (string, error) {
 	if r.TLS == nil {
@@ -130,15 +176,18 @@ func (s *Server) identify(r *http.Request) (string, error) {
 	return s.backend.Identify(pin)
 }
 
-// stranger admits any key, seldom and with a small body.
+// stranger admits any key with a small body, and those that are in no card seldom: members can show a new
+// card however many strangers knock.
 func (s *Server) stranger(next func(http.ResponseWriter, *http.Request)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.strangers.Allow() {
+		if _, err := s.identify(r); err != nil && !s.strangers.Allow() {
 			w.Header().Set("Retry-After", "2")
 			refuse(w, http.StatusTooManyRequests, "too many requests from keys that are in no card; try again in a moment")
 			return
 		}
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(20 * time.Second))
+		rc := http.NewResponseController(w)
+		setDeadline(rc.SetReadDeadline, bodyTimeout)
+		setDeadline(rc.SetWriteDeadline, patience(MaxJoined))
 		r.Body = http.MaxBytesReader(w, r.Body, MaxPost)
 		next(w, r)
 	}
@@ -195,8 +244,14 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request, _ string) {
 		return
 	}
 	w.Header().Set("Content-Type", ct)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body)
+	answer(w, r, body)
+}
+
+// answer sends a body, or the range of it that was asked for (C2SP tlog-tiles; DESIGN.md, decision 7).
+func answer(w http.ResponseWriter, r *http.Request, body []byte) {
+	setDeadline(http.NewResponseController(w).SetWriteDeadline, patience(int64(len(body))))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
 func (s *Server) roster(w http.ResponseWriter, r *http.Request, _ string) {
@@ -206,12 +261,12 @@ func (s *Server) roster(w http.ResponseWriter, r *http.Request, _ string) {
 		return
 	}
 	note, err := s.backend.Roster(r.Context(), version)
-	answerBytes(w, note, err)
+	answerBytes(w, r, note, err)
 }
 
 func (s *Server) card(w http.ResponseWriter, r *http.Request, _ string) {
 	note, err := s.backend.Card(r.Context(), r.PathValue("member"))
-	answerBytes(w, note, err)
+	answerBytes(w, r, note, err)
 }
 
 func (s *Server) blob(w http.ResponseWriter, r *http.Request, _ string) {
@@ -221,10 +276,11 @@ func (s *Server) blob(w http.ResponseWriter, r *http.Request, _ string) {
 		return
 	}
 	data, err := s.backend.Blob(r.Context(), hash)
-	answerBytes(w, data, err)
+	answerBytes(w, r, data, err)
 }
 
 func (s *Server) applied(w http.ResponseWriter, r *http.Request, member string) {
+	setDeadline(http.NewResponseController(w).SetReadDeadline, bodyTimeout)
 	note, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxReceipt))
 	if err != nil {
 		refuse(w, http.StatusRequestEntityTooLarge, "a receipt is at most 4 KiB")
@@ -239,14 +295,13 @@ func (s *Server) applied(w http.ResponseWriter, r *http.Request, member string) 
 
 func logOf(r *http.Request) string { return r.PathValue("member") + "/" + r.PathValue("hash") }
 
-func answerBytes(w http.ResponseWriter, body []byte, err error) {
+func answerBytes(w http.ResponseWriter, r *http.Request, body []byte, err error) {
 	if err != nil {
 		answerError(w, err, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Write(body)
+	answer(w, r, body)
 }
 
 // answerError maps what the backend says: missing is 404, a Refusal keeps its status, else the given one.

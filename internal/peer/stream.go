@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,7 @@ const (
 // stream sends what a log gains from index `from` on. It pulls from the store at the reader's pace, so a
 // slow reader costs nobody but itself, and ends as soon as the reader is no member any more.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
-	from, err := strconv.ParseUint(r.URL.Query().Get("from"), 10, 64)
+	from, err := strconv.ParseUint(r.URL.Query().Get("from"), 10, 63)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "from must be the index of the first entry that is wanted")
 		return
@@ -30,44 +31,48 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 
+	var pulling sync.WaitGroup
+	defer pulling.Wait()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	out := &eventWriter{w: w, rc: http.NewResponseController(w)}
-	batches := make(chan Batch)
-	failed := make(chan error, 1)
-	go func() { failed <- s.pull(ctx, logOf(r), from, batches) }()
+	batches, failed := make(chan Batch), make(chan error, 1)
+	pulling.Go(func() { failed <- s.pull(ctx, logOf(r), from, batches) })
 
-	news, changed := s.backend.News()
-	if out.json(eventNews, news) != nil {
-		return
-	}
+	out := &eventWriter{w: w, rc: http.NewResponseController(w)}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for {
-		var err error
-		select {
-		case <-ctx.Done():
+		news, changed := s.backend.News()
+		// Asked after the channel was taken: a removal before that would close no channel that is looked at.
+		if _, gone := s.identify(r); gone != nil {
+			s.log.Warn("stream closed", "member", member, "reason", gone.Error())
+			out.refused(gone.Error())
 			return
-		case err := <-failed:
-			if ctx.Err() == nil {
-				out.json(eventRefused, map[string]string{"error": streamEnd(err)})
+		}
+		if out.json(eventNews, news) != nil {
+			return
+		}
+		for same := true; same; {
+			var err error
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+				same = false
+			case err := <-failed:
+				if ctx.Err() == nil {
+					s.log.Warn("stream closed", "member", member, "error", err)
+					out.refused(streamEnd(err))
+				}
+				return
+			case b := <-batches:
+				err = out.batch(b)
+			case <-ping.C:
+				err = out.ping()
 			}
-			return
-		case b := <-batches:
-			err = out.batch(b)
-		case <-changed:
-			if _, gone := s.identify(r); gone != nil {
-				s.log.Warn("stream closed", "member", member, "reason", gone.Error())
-				out.json(eventRefused, map[string]string{"error": gone.Error()})
+			if err != nil {
 				return
 			}
-			news, changed = s.backend.News()
-			err = out.json(eventNews, news)
-		case <-ping.C:
-			err = out.ping()
-		}
-		if err != nil {
-			return
 		}
 	}
 }
@@ -87,6 +92,9 @@ func (s *Server) pull(ctx context.Context, log string, from uint64, out chan<- B
 		b, err := s.backend.Next(ctx, log, from, MaxBatch)
 		if err != nil {
 			return err
+		}
+		if len(b.Entries) == 0 {
+			return fmt.Errorf("log %s: no entry from %d on", log, from)
 		}
 		select {
 		case out <- b:
@@ -122,6 +130,11 @@ func (e *eventWriter) json(event string, v any) error {
 	}
 	e.buf = fmt.Appendf(e.buf[:0], "event: %s\ndata: %s\n\n", event, data)
 	return e.send()
+}
+
+// refused says why the stream ends. That it cannot be said changes nothing: the stream ends.
+func (e *eventWriter) refused(why string) {
+	_ = e.json(eventRefused, map[string]string{"error": why})
 }
 
 func (e *eventWriter) ping() error {

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ExporterLabel is the TLS exporter by which a joiner's proof is bound to its connection
@@ -51,19 +52,20 @@ func ClientTLS(cert tls.Certificate, pins func() []string) *tls.Config {
 	c := baseTLS(cert)
 	// There is no certification authority: the pin in VerifyConnection is the whole check.
 	c.InsecureSkipVerify = true
-	c.VerifyConnection = func(cs tls.ConnectionState) error {
-		got, err := Pin(cs)
-		if err != nil {
-			return err
-		}
-		for _, want := range pins() {
-			if got == want {
-				return nil
-			}
-		}
+	c.VerifyConnection = func(cs tls.ConnectionState) error { return checkPin(cs, pins()) }
+	return c
+}
+
+// checkPin wants the other side to hold one of the pinned keys.
+func checkPin(cs tls.ConnectionState, pins []string) error {
+	got, err := Pin(cs)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(pins, got) {
 		return fmt.Errorf("the server's key %s is not the one its card pins", got)
 	}
-	return c
+	return nil
 }
 
 // Pin is the SHA-256 (hex) of the peer certificate's SubjectPublicKeyInfo.

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits on what a peer may send. Each is checked before anything is parsed.
@@ -22,8 +25,9 @@ const (
 	MaxJoined = 64 << 20
 	// MaxBatch bounds the entries of one stream event, as sent by us.
 	MaxBatch = 1 << 20
-	// maxEvent bounds a stream event's line as received: a batch, one entry more and a checkpoint, in base64.
-	maxEvent = (MaxBatch + 2*maxEntry + maxCheckpoint) / 3 * 4
+	// maxEvent bounds a stream event's line as received, in base64: the entries of a batch or one that is
+	// larger than it, two bytes before each of them (the smallest has 18), a checkpoint.
+	maxEvent = (MaxBatch + MaxBatch/8 + maxEntry + maxCheckpoint) / 3 * 4
 	// maxEntry is the largest entry (DESIGN.md, "Log").
 	maxEntry = 65535
 	// maxCheckpoint bounds a signed checkpoint.
@@ -32,19 +36,37 @@ const (
 	MaxBlob = 17 << 20
 )
 
-// Times that a slow or dead peer may cost. A stream is never timed as a whole: only its silence is.
+// Times that a slow or dead peer may cost. Neither a stream nor a body is timed as a whole: only silence is,
+// so that a slow link is not taken for a dead one.
 const (
 	// pingEvery is how often an idle stream says that it lives.
 	pingEvery = 10 * time.Second
-	// silence is how long a stream may say nothing before the follower gives it up.
+	// silence is how long a peer may send nothing in the middle of an answer.
 	silence = 35 * time.Second
-	// requestTimeout bounds a whole request that is not a stream.
+	// answerTimeout is how long a peer may take to begin an answer.
+	answerTimeout = 30 * time.Second
+	// requestTimeout bounds a request whose answer is small.
 	requestTimeout = 60 * time.Second
-	// writeTimeout bounds the sending of one stream event.
+	// writeTimeout bounds the sending of one stream event, or of a small answer.
 	writeTimeout = 60 * time.Second
-	// dialTimeout bounds the connection and the handshake.
-	dialTimeout = 15 * time.Second
+	// bodyTimeout bounds the receiving of what somebody posts.
+	bodyTimeout = 20 * time.Second
+	// dialTimeout bounds the connection to one endpoint, handshakeTimeout the handshake: a card names up to
+	// eight, and one request tries them in turn.
+	dialTimeout      = 5 * time.Second
+	handshakeTimeout = 10 * time.Second
+	// healthAfter is how long a connection may be quiet before it is asked whether it lives: a peer that lost
+	// its power sends no goodbye.
+	healthAfter = 15 * time.Second
 )
+
+// slowest is the slowest link that a large body is waited for on, in bytes a second.
+const slowest = 16 << 10
+
+// patience is how long the sending or fetching of a body of n bytes may take.
+func patience(n int64) time.Duration {
+	return requestTimeout + time.Duration(n/slowest)*time.Second
+}
 
 // Refusal is an answer by which a peer says no, and why.
 type Refusal struct {
@@ -78,7 +100,25 @@ func refusalOf(resp *http.Response) error {
 	if err != nil || json.Unmarshal(body, &msg) != nil || msg.Error == "" {
 		msg.Error = "the peer answered " + resp.Status
 	}
-	return &Refusal{Status: resp.StatusCode, Reason: msg.Error}
+	return &Refusal{Status: resp.StatusCode, Reason: readable(msg.Error)}
+}
+
+// maxReason bounds a peer's reason as it is kept and shown, in characters.
+const maxReason = 300
+
+// readable makes a peer's words fit to be shown on a terminal and kept in a log: one short line, without
+// control characters.
+func readable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if runes := []rune(s); len(runes) > maxReason {
+		s = string(runes[:maxReason]) + "..."
+	}
+	return s
 }
 
 // News tells a follower which roster and which cards a peer has, so that it can fetch what it lacks.

@@ -31,9 +31,10 @@ func (t *Tx) Copies(id string) ([]object.Copy, error) {
 	return t.copies("SELECT "+copyColumns+" WHERE c.id = $1 ORDER BY c.seq", id)
 }
 
-// PublisherCopies returns one publisher's copies of an object, the newest admitted last.
+// PublisherCopies returns one publisher's copies of an object, the newest admitted last. The + keeps SQLite from
+// walking all of the publisher's copies to save itself the sort: few share an id.
 func (t *Tx) PublisherCopies(publisher, id string) ([]object.Copy, error) {
-	return t.copies("SELECT "+copyColumns+" WHERE c.id = $1 AND c.publisher = $2 ORDER BY c.seq", id, publisher)
+	return t.copies("SELECT "+copyColumns+" WHERE c.id = $1 AND +c.publisher = $2 ORDER BY c.seq", id, publisher)
 }
 
 // PutCopy stores a copy, files it on its shelf and returns its order of admission. A copy whose withdrawal

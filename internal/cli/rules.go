@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"shieldwall/internal/scan"
+	"shieldwall/internal/sigma"
+)
+
+func newRulesCheck() *command {
+	return &command{
+		name: "rules check", args: "DIR...", minArgs: 1, maxArgs: -1,
+		short: "which Sigma rules load, which do not and why",
+		long: `Reads the Sigma rules below the folders (or the files) as scan and the node would, and lists those that do not
+load: file, line, one word to group by, and the reason. --json writes one object with the counts and the list.`,
+		exits: "0 all rules load\n1 some do not\n2 usage, or could not run",
+		run: func(_ context.Context, p *program, args []string) error {
+			report, err := scan.CheckRules(args, sigma.Options{})
+			if err != nil {
+				return err
+			}
+			if p.json {
+				err = p.printJSON(report)
+			} else {
+				err = p.showRules(report)
+			}
+			if err == nil && len(report.Rejected) > 0 {
+				return &exit{code: exitFindings}
+			}
+			return err
+		},
+	}
+}
+
+func (p *program) showRules(r scan.RuleReport) error {
+	rows := [][]string{}
+	for _, rejected := range r.Rejected {
+		at := rejected.File
+		if rejected.Line > 0 {
+			at = fmt.Sprintf("%s:%d", rejected.File, rejected.Line)
+		}
+		rows = append(rows, []string{at, rejected.Reason, rejected.Detail})
+	}
+	if len(rows) > 0 {
+		if err := p.table([]string{"FILE", "REASON", "DETAIL"}, rows); err != nil {
+			return err
+		}
+	}
+	p.talk("%s from %s loaded, %d rejected", plural(r.Loaded, "rule", "rules"), plural(r.Files, "file", "files"), len(r.Rejected))
+	return nil
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"github.com/spf13/pflag"
+
+	"shieldwall/internal/scan"
+)
+
+// maxProblemLines bounds what is said of a recording that is broken in a million places.
+const maxProblemLines = 200
+
+type scanOptions struct {
+	rules, indicators []string
+	format, stats     string
+}
+
+func newScan() *command {
+	var o scanOptions
+	return &command{
+		name: "scan", args: "PATH...", minArgs: 1, maxArgs: -1,
+		short: "search recordings for what rules and indicators describe",
+		long: `Reads EVTX and JSON recordings (files, folders, and zip, tar, gzip and zstd archives; told by content) and
+writes one JSON line a detection. It needs no node. A file that is no telemetry is counted and skipped; what is
+broken in one that is costs itself, is named on stderr and makes the exit code 3.
+
+--rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
+one of the two is wanted. --stats writes a JSON object with counts, times and memory.`,
+		exits: "0 nothing found\n1 something found\n2 usage, or could not run\n3 some input could not be read, something found or not",
+		define: func(f *pflag.FlagSet) {
+			f.StringArrayVar(&o.rules, "rules", nil, "`DIR` or file of Sigma rules (may be repeated)")
+			f.StringArrayVar(&o.indicators, "indicators", nil, "`FILE` of indicators (may be repeated)")
+			f.StringVar(&o.format, "format", "jsonl", "`FORMAT` of the output: jsonl")
+			f.StringVar(&o.stats, "stats", "", "write statistics to `FILE`")
+		},
+		run: func(ctx context.Context, p *program, args []string) error { return runScan(ctx, p, o, args) },
+	}
+}
+
+func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (err error) {
+	if o.format != "jsonl" {
+		return usagef("--format: there is no format %q yet; known: jsonl", o.format)
+	}
+	if len(o.rules)+len(o.indicators) == 0 {
+		return usagef("scan wants --rules or --indicators: something to look for")
+	}
+	if o.stats == "-" {
+		return usagef("--stats wants a file: stdout carries the detections")
+	}
+	var stats *os.File
+	if o.stats != "" {
+		// Before the work, not after it: an hour's scan should not end in a wrong path.
+		if stats, err = os.Create(o.stats); err != nil {
+			return fmt.Errorf("writing the statistics: %w", err)
+		}
+		defer func() { err = errors.Join(err, stats.Close()) }()
+	}
+	out := bufio.NewWriter(&safeWriter{w: p.stdout})
+	talk := &scanTalk{p: p, bar: newBar(p)}
+	st, err := scan.Run(ctx, scan.Options{
+		Rules: o.rules, Indicators: o.indicators, Paths: paths, Out: out, Now: p.now,
+		OnRejected: talk.rejected, OnProblem: talk.problem, Progress: talk.bar.update,
+	})
+	talk.bar.clear()
+	if ferr := out.Flush(); err == nil && ferr != nil {
+		err = fmt.Errorf("writing the output: %w", ferr)
+	}
+	if stats != nil {
+		err = errors.Join(err, json.NewEncoder(stats).Encode(st))
+	}
+	if err != nil {
+		return err
+	}
+	talk.summary(st)
+	switch {
+	case st.Errors > 0:
+		return &exit{code: exitPartial}
+	case st.Detections > 0:
+		return &exit{code: exitFindings}
+	}
+	return nil
+}
+
+// scanTalk says on stderr what a scan has to say beside its detections.
+type scanTalk struct {
+	p         *program
+	bar       *bar
+	problems  int
+	rejection int
+}
+
+func (t *scanTalk) rejected(scan.Rejected) { t.rejection++ }
+
+func (t *scanTalk) problem(pr scan.Problem) {
+	t.problems++
+	if t.problems > maxProblemLines {
+		return
+	}
+	t.bar.clear()
+	t.p.talk("shieldwall: %s: %v", pr.Source, pr.Err)
+	if t.problems == maxProblemLines {
+		t.p.talk("shieldwall: further problems are counted, not listed")
+	}
+}
+
+func (t *scanTalk) summary(st scan.Stats) {
+	if t.rejection > 0 {
+		t.p.talk("%s did not load; shieldwall rules check says why", plural(t.rejection, "rule or indicator", "rules and indicators"))
+	}
+	t.p.talk("%s in %s from %s, %d skipped, %s; %.1f s, %s/s",
+		plural(st.Detections, "detection", "detections"), plural(st.Events, "event", "events"), plural(st.Files, "file", "files"),
+		st.Skipped, plural(st.Errors, "problem", "problems"), st.Seconds, bytesOf(float64(st.Bytes)/max(st.Seconds, 1e-3)))
+}
+
+// safeWriter escapes, in a stream of JSON, the characters that a terminal obeys and JSON leaves alone. They
+// can only stand inside strings, where the escape means the same.
+type safeWriter struct {
+	w    io.Writer
+	rest []byte // the start of a character whose end has not come yet
+}
+
+// Write is io.Writer's.
+func (s *safeWriter) Write(p []byte) (int, error) {
+	text := append(s.rest, p...)
+	keep := len(text)
+	for i := 1; i < utf8.UTFMax && i <= len(text); i++ {
+		if b := text[len(text)-i]; utf8.RuneStart(b) {
+			if !utf8.FullRune(text[len(text)-i:]) {
+				keep = len(text) - i
+			}
+			break
+		}
+	}
+	_, err := s.w.Write(escapeJSON(text[:keep]))
+	s.rest = append([]byte(nil), text[keep:]...)
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
