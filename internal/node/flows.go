@@ -62,14 +62,15 @@ func (s *session) newPublisher() *publish.Publisher {
 	})
 }
 
-// withhold keeps members that this node denies from reading, and new ones from AMBER and above for a while.
-func (s *session) withhold(member string, marking stix.TLP) string {
+// withhold keeps members that this node denies from reading, and new ones from AMBER and above for a while,
+// unless they are named: that is the operator's word, and a sighting for the publisher itself.
+func (s *session) withhold(member string, marking stix.TLP, named bool) string {
 	m := s.roll.Now()
 	if !m.Deals(member) {
 		return "this node does not deal with it"
 	}
 	hold := s.node.cfg.Hold.Std()
-	if marking < stix.Amber || hold <= 0 || member == s.me.member {
+	if marking < stix.Amber || hold <= 0 || named || member == s.me.member {
 		return ""
 	}
 	if until := s.roll.Members().Listed(member).Add(hold); s.node.now().Before(until) {

@@ -100,6 +100,9 @@ func (a Audience) Groups() []string { return slices.Clone(a.groups) }
 // Members are the members that the audience names one by one, sorted.
 func (a Audience) Members() []string { return slices.Clone(a.members) }
 
+// Names says whether a member is named itself, not by a group.
+func (a Audience) Names(id string) bool { return slices.Contains(a.members, id) }
+
 // IsNobody says whether the audience is the zero value.
 func (a Audience) IsNobody() bool { return a.String() == "" }
 

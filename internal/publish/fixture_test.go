@@ -78,7 +78,7 @@ func newFixture(t testing.TB) *fixture {
 			return key.PublicKey().Bytes(), true
 		},
 		Recovery: func() ([]byte, error) { return f.keys["recovery:me"].PublicKey().Bytes(), nil },
-		Withhold: func(id string, tlp stix.TLP) string {
+		Withhold: func(id string, tlp stix.TLP, _ bool) string {
 			if tlp < stix.Amber {
 				return ""
 			}

@@ -220,12 +220,12 @@ func (b *batch) entry(readers []string) Entry {
 // withholds from. This member opens its own epochs anyway.
 func (p *Publisher) readers(members *policy.Members, tlp stix.TLP, a policy.Audience) []string {
 	return slices.DeleteFunc(policy.Readers(members, tlp, a), func(id string) bool {
-		return id == p.opt.Self || p.reasonAgainst(id, tlp) != ""
+		return id == p.opt.Self || p.reasonAgainst(id, tlp, a) != ""
 	})
 }
 
-func (p *Publisher) reasonAgainst(id string, tlp stix.TLP) string {
-	if why := p.opt.Withhold(id, tlp); why != "" {
+func (p *Publisher) reasonAgainst(id string, tlp stix.TLP, a policy.Audience) string {
+	if why := p.opt.Withhold(id, tlp, a.Names(id)); why != "" {
 		return why
 	}
 	if _, ok := p.opt.HPKE(id); !ok {
@@ -242,7 +242,7 @@ func (p *Publisher) withheld(members *policy.Members, batches []*batch) []string
 			continue
 		}
 		for _, id := range policy.Readers(members, b.tlp, b.audience) {
-			why := p.reasonAgainst(id, b.tlp)
+			why := p.reasonAgainst(id, b.tlp, b.audience)
 			if text := fmt.Sprintf("%s cannot open TLP:%s to %s: %s", id, b.tlp, b.audience, why); id != p.opt.Self && why != "" &&
 				len(out) < maxListed && !slices.Contains(out, text) {
 				out = append(out, text)

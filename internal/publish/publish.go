@@ -79,7 +79,8 @@ type Options struct {
 	Recovery func() (public []byte, err error)
 	// Withhold says why a member gets no key although policy would let it read: denied by the configuration, or
 	// too new for this marking. Empty is no reason.
-	Withhold func(member string, marking stix.TLP) (why string)
+	// A new member that the audience names (named) is not too new: naming it is the operator's word.
+	Withhold func(member string, marking stix.TLP, named bool) (why string)
 	Log      Log
 	View     func(ctx context.Context, fn func(Tx) error) error
 	Gate     Gate
@@ -102,7 +103,7 @@ type Publisher struct{ opt Options }
 // New makes a Publisher.
 func New(opt Options) *Publisher {
 	if opt.Withhold == nil {
-		opt.Withhold = func(string, stix.TLP) string { return "" }
+		opt.Withhold = func(string, stix.TLP, bool) string { return "" }
 	}
 	if opt.Appending == nil {
 		opt.Appending = func(uint64, time.Time, []string) {}
