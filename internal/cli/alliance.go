@@ -16,6 +16,7 @@ const exitsOfChange = "0 done\n2 usage, refused, or could not run"
 
 type allianceNewOptions struct {
 	groups  []string
+	in      []string
 	kitFile string
 }
 
@@ -29,11 +30,12 @@ officer key. A member that has allies already is refused: a node is in one allia
 		exits: exitsOfChange,
 		define: func(f *pflag.FlagSet) {
 			f.StringSliceVar(&o.groups, "groups", nil, "`GROUPS` of the alliance, comma-separated")
+			f.StringSliceVar(&o.in, "in", nil, "those of the `GROUPS` that this member itself is in")
 			f.StringVar(&o.kitFile, "kit-passphrase-file", "", kitFlagUsage)
 		},
 		run: func(ctx context.Context, p *program, args []string) error {
 			return p.withNode(ctx, p.creation(o.kitFile), func(s *session) error {
-				a, err := s.AllianceNew(ctx, control.AllianceRequest{Name: args[0], Groups: trimmed(o.groups)})
+				a, err := s.AllianceNew(ctx, control.AllianceRequest{Name: args[0], Groups: trimmed(o.groups), In: trimmed(o.in)})
 				if err != nil {
 					return err
 				}

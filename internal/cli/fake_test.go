@@ -49,6 +49,10 @@ type fakeNode struct {
 }
 
 func (n *fakeNode) Status(context.Context) (status.Node, error) { return n.status, n.err }
+func (n *fakeNode) PageLink(context.Context) (string, error) {
+	return "http://127.0.0.1:1/open?k=secret", n.err
+}
+
 func (n *fakeNode) Publications(context.Context, int) ([]status.Publication, error) {
 	return n.pubs, n.err
 }

@@ -22,18 +22,25 @@ type statusReport struct {
 
 func newStatus() *command {
 	var entries int
+	var link bool
 	return &command{
 		name:  "status",
 		short: "members, heads, lag and time to protect",
 		long: `Shows this node, its alliance and its members: how far their logs are verified here, how far they act on
 ours, and for the newest publications how many of the entitled members act on them and how long that took.`,
-		exits:  "0 shown\n2 usage, or could not run",
-		define: func(f *pflag.FlagSet) { f.IntVar(&entries, "publications", 10, "show the newest `N` publications") },
+		exits: "0 shown\n2 usage, or could not run",
+		define: func(f *pflag.FlagSet) {
+			f.IntVar(&entries, "publications", 10, "show the newest `N` publications")
+			f.BoolVar(&link, "link", false, "print a new one-time link to the running node's page, and nothing else")
+		},
 		run: func(ctx context.Context, p *program, _ []string) error {
 			if entries < 1 || entries > 10_000 {
 				return usagef("--publications must be from 1 to 10000")
 			}
 			return p.withNode(ctx, nil, func(s *session) error {
+				if link {
+					return p.showLink(ctx, s)
+				}
 				n, err := s.Status(ctx)
 				if err != nil {
 					return err
@@ -50,6 +57,17 @@ ours, and for the newest publications how many of the entitled members act on th
 			})
 		},
 	}
+}
+
+func (p *program) showLink(ctx context.Context, s *session) error {
+	link, err := s.PageLink(ctx)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(map[string]string{"page": link})
+	}
+	return p.printf("%s\n", link)
 }
 
 func (p *program) showStatus(r statusReport) error {

@@ -46,6 +46,11 @@ func (c *Client) Status(ctx context.Context) (status.Node, error) {
 	return get[status.Node](ctx, c, "/v1/status")
 }
 
+// PageLink is Backend.PageLink.
+func (c *Client) PageLink(ctx context.Context) (string, error) {
+	return post[string](ctx, c, "/v1/page-link", struct{}{})
+}
+
 // Publications is Backend.Publications.
 func (c *Client) Publications(ctx context.Context, limit int) ([]status.Publication, error) {
 	return get[[]status.Publication](ctx, c, "/v1/publications?limit="+strconv.Itoa(limit))

@@ -14,6 +14,9 @@ import (
 // caller can do something about are *Error; any other is of kind Failed.
 type Backend interface {
 	Status(ctx context.Context) (status.Node, error)
+	// PageLink is a new one-time link to the page of a running node: it carries a secret. The error is of kind
+	// Unavailable where no page is served.
+	PageLink(ctx context.Context) (string, error)
 	// Publications are the newest entries of the own log that protect others, newest first.
 	Publications(ctx context.Context, limit int) ([]status.Publication, error)
 

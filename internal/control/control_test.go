@@ -38,6 +38,10 @@ func (f *fake) Status(context.Context) (status.Node, error) {
 	return status.Node{Member: "a", Warnings: []string{"w"}, Alliance: status.Alliance{Name: "x"}}, f.err
 }
 
+func (f *fake) PageLink(context.Context) (string, error) {
+	return "http://127.0.0.1:1/open?k=secret", f.err
+}
+
 func (f *fake) Publications(_ context.Context, limit int) ([]status.Publication, error) {
 	f.limit = limit
 	return []status.Publication{{Index: 7, P50: 1.5}}, f.err

@@ -57,6 +57,7 @@ func Serve(ctx context.Context, l net.Listener, b Backend) error {
 func Handler(b Backend) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (status.Node, error) { return b.Status(r.Context()) }))
+	mux.HandleFunc("POST /v1/page-link", answer(func(r *http.Request) (string, error) { return b.PageLink(r.Context()) }))
 	mux.HandleFunc("GET /v1/publications", answer(func(r *http.Request) ([]status.Publication, error) {
 		limit, err := strconv.Atoi(r.FormValue("limit"))
 		if err != nil || limit < 1 || limit > maxList {

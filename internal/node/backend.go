@@ -46,6 +46,14 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 	return out, err
 }
 
+// PageLink is a new one-time link to the page.
+func (n *Node) PageLink(context.Context) (string, error) {
+	if n.page == nil {
+		return "", control.Errorf(control.Unavailable, "no page is served; shieldwall up serves one")
+	}
+	return n.page.NewLink(), nil
+}
+
 // alliance is the roster in force, with what is known of each member.
 func (s *session) alliance() status.Alliance {
 	m := s.roll.Now()

@@ -267,7 +267,7 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 		return fmt.Errorf("listening for the page: %w", err)
 	}
 	n.pageURL = "http://" + page.Addr().String()
-	n.page = web.Handler(source{n}, web.Options{Base: n.pageURL, Hosts: n.cfg.Page.Hosts, Now: n.now, Log: n.log})
+	n.page = web.Handler(source{n}, web.Options{Base: n.pageURL, Hosts: n.cfg.Page.Hosts, LinkCommand: "shieldwall status --link", Now: n.now, Log: n.log})
 	socket, err := control.Listen(n.cfg.Data)
 	if err != nil {
 		return errors.Join(err, page.Close())
