@@ -66,7 +66,8 @@ var packages = map[string]pkg{
 	"internal/federation": {layer: core},
 
 	"internal/match":           {layer: engines},
-	"internal/memberlog":       {layer: engines},
+	"internal/memberlog":       {layer: engines, beside: map[string]string{"internal/memberlog/guard": "an append is acknowledged once its guard knows of it"}},
+	"internal/memberlog/guard": {layer: engines},
 	"internal/keys":            {layer: engines},
 	"internal/store/sqlite":    {layer: engines},
 	"internal/store/storetest": {layer: engines},

@@ -142,6 +142,8 @@ func TestRunningNode(t *testing.T) {
 	go func() { done <- control.Serve(ctx, l, running) }()
 	r.want(t, 0, `"running":true`, "", "status", "--json")
 
+	r.want(t, 2, "", "a node runs on "+r.data+" already", "up")
+
 	running.live <- status.Detection{RuleID: "new"}
 	followed, interrupt := context.WithCancel(context.Background())
 	r.ctx = followed
@@ -174,7 +176,7 @@ func TestUp(t *testing.T) {
 	n.ready.Created = true
 	r.want(t, 0, "", "Created member", "up")
 	n.openErr = ErrInUse
-	r.want(t, 2, "", "shieldwall status asks", "up")
+	r.want(t, 2, "", "another process owns the data folder", "up")
 	n.openErr = nil
 	r.want(t, 2, "", "page.listen: 0.0.0.0:1 is not loopback", "up", "--page-listen", "0.0.0.0:1")
 }
@@ -220,7 +222,7 @@ func TestAlliance(t *testing.T) {
 	r.want(t, 0, "refused, suspended: gone\\x1b[2J", "", "alliance", "show")
 	r.want(t, 0, `"name":"east"`, "", "alliance", "show", "--json")
 	r.want(t, 0, "alliance east", "", "alliance", "new", "east", "--groups", "states, partners,")
-	if want := (control.AllianceRequest{Name: "east", Groups: []string{"states", "partners"}}); !reflect.DeepEqual(n.named, want) {
+	if want := (control.AllianceRequest{Name: "east", Groups: []string{"states", "partners"}, In: []string{}}); !reflect.DeepEqual(n.named, want) {
 		t.Errorf("asked %+v, want %+v", n.named, want)
 	}
 	r.want(t, 0, "swt1.abc\n", "", "alliance", "invite", "b", "--groups", "states", "--expires", "2h")
