@@ -15,6 +15,7 @@ import (
 	"shieldwall/internal/canon"
 	"shieldwall/internal/control"
 	"shieldwall/internal/keys"
+	"shieldwall/internal/object"
 	"shieldwall/internal/roster"
 	"shieldwall/internal/status"
 	"shieldwall/internal/stix"
@@ -314,6 +315,27 @@ func (s source) Detections(_ context.Context, limit int) ([]status.Detection, er
 	return s.current.Load().detector.Recent(limit), nil
 }
 
+// nameOf is what a list calls a copy: its name, or for a sighting what was seen. An object that cannot be
+// read keeps its id alone.
+func (s *session) nameOf(tx *sqlite.Tx, c object.Copy) string {
+	clear, err := s.gate.Open(c)
+	if err != nil {
+		return ""
+	}
+	o, err := stix.Parse(clear.Raw, stix.Limits{})
+	switch {
+	case err != nil:
+		return ""
+	case o.Type != "sighting":
+		return o.Name
+	}
+	copies, err := tx.Copies(o.Text("sighting_of_ref"))
+	if err != nil || len(copies) == 0 || copies[0].Type == "sighting" {
+		return ""
+	}
+	return "seen: " + s.nameOf(tx, copies[len(copies)-1])
+}
+
 // Objects are the newest shared objects. The page is for this node's own staff.
 func (s source) Objects(ctx context.Context, limit int) ([]status.Object, error) {
 	cur := s.current.Load()
@@ -328,11 +350,7 @@ func (s source) Objects(ctx context.Context, limit int) ([]status.Object, error)
 				continue
 			}
 			v := status.Object{Seq: c.Seq, ID: c.ID, Type: c.Type, Publisher: c.Publisher, TLP: stix.TLP(c.TLP).String(), Audience: c.Audience, Admitted: c.Admitted, Withdrawn: c.Withdrawn || c.Revoked}
-			if clear, err := cur.gate.Open(c); err == nil {
-				if o, err := stix.Parse(clear.Raw, stix.Limits{}); err == nil {
-					v.Name = o.Name
-				}
-			}
+			v.Name = cur.nameOf(tx, c)
 			out = append(out, v)
 		}
 		return nil
