@@ -73,10 +73,11 @@ func fieldText(v event.Value) string {
 	return strings.Join(texts, ", ")
 }
 
-// cut shortens a text to about n bytes and says by how many.
+// cut shortens a text to about n bytes and says by how many. It always copies: an event's strings share large
+// buffers with their neighbours, which one detection that is kept would hold on to.
 func cut(s string, n int) string {
 	if len(s) <= n {
-		return s
+		return strings.Clone(s)
 	}
 	for n > 0 && !utf8.RuneStart(s[n]) {
 		n--

@@ -13,7 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,9 +91,10 @@ type Detector struct {
 	stopping chan struct{} // closed when Run ends
 
 	events, detections, sent atomic.Int64
+	failing                  atomic.Bool // the last line could not be written
 
-	mu      sync.Mutex // guards problem
-	problem string
+	mu       sync.Mutex        // guards problems
+	problems map[string]string // what fails in the background now, by what it does
 }
 
 // New opens the journal in opt.Dir, repairs it, and makes a Detector; Run starts it.
@@ -118,6 +122,7 @@ func New(opt Options) (*Detector, error) {
 		totals:   newTotals(opt.Self, opt.View),
 		slots:    make(chan struct{}, opt.Slots),
 		stopping: make(chan struct{}),
+		problems: map[string]string{},
 	}, nil
 }
 
@@ -176,7 +181,12 @@ func (d *Detector) hit(ctx context.Context, ev *event.Event, h match.Hit) error 
 		if err != nil {
 			return err
 		}
-		if err := d.journal.append(line); err != nil {
+		err = d.journal.append(line)
+		if err != nil || d.failing.Load() {
+			d.failing.Store(err != nil)
+			d.note("writing detections", err)
+		}
+		if err != nil {
 			return err
 		}
 		d.feed.publish(det)
@@ -223,17 +233,22 @@ func (d *Detector) stop(ctx context.Context) error {
 	return errors.Join(d.tally.flush(ctx), d.journal.close())
 }
 
-// note keeps the last problem for Stats and logs it when it changes: what fails every second is not news.
+// note keeps what fails for Stats until it works again, and logs it when it changes: what fails every second
+// is not news.
 func (d *Detector) note(doing string, err error) {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return
+	text := ""
+	if err != nil && !errors.Is(err, context.Canceled) {
+		text = fmt.Sprintf("%s: %v", doing, err)
 	}
-	text := fmt.Sprintf("%s: %v", doing, err)
 	d.mu.Lock()
-	news := d.problem != text
-	d.problem = text
+	before := d.problems[doing]
+	d.problems[doing] = text
 	d.mu.Unlock()
-	if news {
+	switch {
+	case text == before:
+	case text == "":
+		d.opt.Log.Info("detection works again", "doing", doing)
+	default:
 		d.opt.Log.Error("detection", "doing", doing, "err", err)
 	}
 }
@@ -304,7 +319,7 @@ type Stats struct {
 	Rejections        []Rejection
 	SightingsSent     int64
 	Journal           JournalStats
-	// Problem is the last error of what runs in the background; empty where there was none.
+	// Problem is what fails in the background now; empty where all works.
 	Problem string
 }
 
@@ -319,6 +334,10 @@ func (d *Detector) Stats() Stats {
 	st.Rejected, st.Rejections = d.live.rejections()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	st.Problem = d.problem
+	for _, doing := range slices.Sorted(maps.Keys(d.problems)) {
+		if text := d.problems[doing]; text != "" {
+			st.Problem = strings.TrimPrefix(st.Problem+"; "+text, "; ")
+		}
+	}
 	return st
 }

@@ -253,6 +253,67 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// TestProblem checks that what fails in the background is shown as long as it fails.
+func TestProblem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.Apply([]object.Change{b.store.put(indicatorCopy(t, "bravo", uuidNumber(1), "sigma", vssRule))})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- b.Run(ctx) }()
+		submit(t, b, processEvent("ws01", "vssadmin delete shadows"))
+		b.store.mu.Lock()
+		b.store.fail = errors.New("disk full")
+		b.store.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		if got := b.Stats().Problem; !strings.Contains(got, "keeping detections") || !strings.Contains(got, "sending sightings") || !strings.Contains(got, "disk full") {
+			t.Errorf("problem %q", got)
+		}
+		b.store.mu.Lock()
+		b.store.fail = nil
+		b.store.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		if st := b.Stats(); st.Problem != "" || st.SightingsSent != 1 {
+			t.Errorf("after the repair: %+v", st)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestDiskFull cannot write a line: the event is not acknowledged, not counted, and the page says why.
+func TestDiskFull(t *testing.T) {
+	b := newBench(t)
+	shared := indicatorCopy(t, "bravo", uuidNumber(1), "sigma", vssRule)
+	b.Apply([]object.Change{b.store.put(shared)})
+	readOnly, err := os.Open(filepath.Join(b.dir, JournalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer readOnly.Close()
+	b.journal.file, readOnly = readOnly, b.journal.file
+	if err := b.Submit(t.Context(), processEvent("ws01", "vssadmin delete shadows")); err == nil {
+		t.Error("an event is acknowledged whose detection is not written")
+	}
+	submit(t, b, processEvent("ws01", "whoami")) // nothing to write
+	if got := b.Stats().Problem; !strings.Contains(got, "writing") {
+		t.Errorf("problem %q", got)
+	}
+	if len(b.Recent(1)) != 0 {
+		t.Error("a detection is shown that is not kept")
+	}
+	b.journal.file, readOnly = readOnly, b.journal.file
+	submit(t, b, processEvent("ws01", "vssadmin delete shadows"))
+	if err := b.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Stats().Problem; got != "" || b.store.tally(shared.Key).n != 1 || len(b.Recent(5)) != 1 {
+		t.Errorf("after the repair: problem %q, %d counted, %d kept", got, b.store.tally(shared.Key).n, len(b.Recent(5)))
+	}
+}
+
 // TestSubmitRace matches, changes intelligence and looks on at the same time.
 func TestSubmitRace(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Sightings.Tick, o.Slots = time.Millisecond, 4 })

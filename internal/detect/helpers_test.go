@@ -26,7 +26,8 @@ type memory struct {
 	mu      sync.Mutex
 	tallies map[object.Key]count
 	copies  []object.Copy
-	fail    error // of the next units
+	fail    error  // of the next units
+	sealed  string // the id of an object that cannot be read
 	units   int
 }
 
@@ -91,6 +92,9 @@ func (t memoryTx) DropTally(publisher, id string) error {
 }
 
 func (t memoryTx) PublisherCopies(publisher, id string) (out []object.Copy, err error) {
+	if id == t.m.sealed {
+		return nil, errors.New("cannot be unsealed")
+	}
 	for _, c := range t.m.copies {
 		if c.Publisher == publisher && c.ID == id {
 			out = append(out, c)

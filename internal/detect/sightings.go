@@ -77,6 +77,7 @@ func (s *sender) send(ctx context.Context) (sent int64, err error) {
 	}
 	groups := map[readers][]tallied{}
 	var order []readers
+	var unreadable error
 	err = s.view(ctx, func(tx Tx) error {
 		due, err := s.due(tx)
 		if err != nil {
@@ -85,7 +86,8 @@ func (s *sender) send(ctx context.Context) (sent int64, err error) {
 		for _, t := range due {
 			to, err := s.readersOf(tx, t.Key)
 			if err != nil {
-				return err
+				unreadable = err // of one object; the others are told
+				continue
 			}
 			if groups[to] == nil {
 				order = append(order, to)
@@ -97,6 +99,7 @@ func (s *sender) send(ctx context.Context) (sent int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("reading the counts of detected objects: %w", err)
 	}
+	err = unreadable
 	for _, to := range order {
 		for batch := range slices.Chunk(groups[to], maxOutgoing) {
 			if perr := s.publish(ctx, to, batch); perr != nil {
@@ -145,7 +148,7 @@ func compareKeys(a, b object.Key) int {
 func (s *sender) readersOf(tx Tx, k object.Key) (readers, error) {
 	copies, err := tx.PublisherCopies(k.Publisher, k.ID)
 	if err != nil {
-		return readers{}, err
+		return readers{}, fmt.Errorf("the readers of a sighting of %s: %w", k.ID, err)
 	}
 	members, groups := []string{k.Publisher}, []string(nil)
 	tlp := stix.Amber
@@ -154,8 +157,11 @@ func (s *sender) readersOf(tx Tx, k object.Key) (readers, error) {
 		tlp = tlp.Stricter(stix.TLP(newest.TLP))
 		seen, err := policy.ParseAudience(newest.Audience)
 		all := err == nil && (seen.IsEveryone() || seen.IsAlliance())
-		if all && s.To.IsAlliance() {
+		switch {
+		case s.To.IsAlliance() && all:
 			return readers{tlp, policy.Alliance().String()}, nil
+		case s.To.IsAlliance():
+			groups, members = seen.Groups(), append(members, seen.Members()...)
 		}
 		for _, g := range s.To.Groups() {
 			if all || slices.Contains(seen.Groups(), g) {

@@ -76,7 +76,8 @@ func TestSightingReaders(t *testing.T) {
 		"as strict as the intelligence":        {"member:alpha", stix.Red, policy.Audience{}, "member:bravo", stix.Red},
 		"the alliance":                         {"alliance", stix.Green, policy.Alliance(), "alliance", stix.Amber},
 		"the alliance, of public intelligence": {"everyone", stix.Clear, policy.Alliance(), "alliance", stix.Amber},
-		"not beyond a group":                   {"group:states", stix.Amber, policy.Alliance(), "member:bravo", stix.Amber},
+		"the alliance, not beyond a group":     {"group:states,member:delta", stix.Amber, policy.Alliance(), "group:states,member:bravo,member:delta", stix.Amber},
+		"an audience nobody understands":       {"group:", stix.Amber, policy.Alliance(), "member:bravo", stix.Amber},
 		"a group of the audience":              {"group:energy,group:states", stix.Amber, named([]string{"rail", "states"}, nil), "group:states,member:bravo", stix.Amber},
 		"a group, of the alliance's":           {"alliance", stix.Green, named([]string{"states"}, nil), "group:states,member:bravo", stix.Amber},
 		"a member who may read":                {"group:states", stix.Amber, named(nil, []string{"charlie", "delta"}), "member:bravo,member:charlie", stix.Amber},
@@ -162,6 +163,21 @@ func TestSightingsFail(t *testing.T) {
 	var s struct{ Count int }
 	if err := json.Unmarshal(b.outbox.all()[0].Objects[0], &s); err != nil || s.Count != 2 {
 		t.Errorf("told %d (%v), want 2", s.Count, err)
+	}
+}
+
+// TestSightingUnreadable has one object that cannot be read: the others are told.
+func TestSightingUnreadable(t *testing.T) {
+	b := newBench(t)
+	for i := range 3 {
+		b.store.tallies[object.Key{Publisher: "bravo", ID: "indicator--" + uuidNumber(i)}] = count{1, start, start}
+	}
+	b.store.sealed = "indicator--" + uuidNumber(1)
+	if sent, err := b.sender.send(t.Context()); sent != 2 || err == nil || !strings.Contains(err.Error(), b.store.sealed) {
+		t.Errorf("sent %d, %v", sent, err)
+	}
+	if len(b.store.tallies) != 1 {
+		t.Errorf("counts left: %v", b.store.tallies)
 	}
 }
 

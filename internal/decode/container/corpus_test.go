@@ -99,17 +99,28 @@ func scanJSON(t *testing.T, i *container.Item, yield func(*event.Event), events 
 func TestCorpusTotals(t *testing.T) {
 	dir := corpusDir(t)
 	tests := []struct {
-		path string
-		want totals
+		path   string
+		want   totals
+		others int
 	}{
-		{"evtx", totals{evtx: 153, unknown: 1, events: 6639}},
-		{"otrf", totals{json: 71, unknown: 4, events: 321805}},
-		{"sigma/regression_data", totals{evtx: 122, json: 123, unknown: 124, events: 273}},
+		{"evtx", totals{evtx: 153, unknown: 1, events: 6639}, 0},
+		{"otrf", totals{json: 71, unknown: 4, events: 321805}, 98},
+		{"sigma/regression_data", totals{evtx: 122, json: 123, unknown: 124, events: 273}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			if got := scan(t, filepath.Join(dir, tt.path), func(*event.Event) {}); got != tt.want {
+			windows := 0
+			got := scan(t, filepath.Join(dir, tt.path), func(e *event.Event) {
+				if e.EventID != "" && e.Computer != "" && !e.Time.IsZero() && e.Record != "" && e.Source != "" {
+					windows++
+				}
+			})
+			if got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			// The others are those of Log4Shell.
+			if others := got.events - windows; others != tt.others {
+				t.Errorf("%d events without routing facts, want %d", others, tt.others)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func (c *chunk) report(at int, id uint64, err error) {
 
 // read yields the chunk's records; the error is yield's.
 func (c *chunk) read(yield func(*event.Event) error) error {
-	if allZero(c.data[:min(len(c.data), chunkHeaderSize+recordHeaderSize)]) {
+	if allZero(c.data) {
 		c.reader.st.EmptyChunks++
 		return nil
 	}

@@ -7,12 +7,11 @@ import (
 	"testing"
 )
 
-// BenchmarkNext decodes the recordings on one core.
+// BenchmarkNext decodes the first MiB of each recording on one core.
 func BenchmarkNext(b *testing.B) {
 	var stream []byte
 	recordings(b, func(_ string, data []byte) {
-		stream = append(stream, data[:min(len(data), 1<<20)]...)
-		stream = append(stream, '\n')
+		stream = append(stream, data...)
 	})
 	b.SetBytes(int64(len(stream)))
 	b.ReportAllocs()
@@ -23,10 +22,11 @@ func BenchmarkNext(b *testing.B) {
 			e, err := r.Next()
 			if errors.Is(err, io.EOF) {
 				break
-			} else if err == nil {
-				events++
-				fields += len(e.Fields)
+			} else if err != nil {
+				b.Fatal(err)
 			}
+			events++
+			fields += len(e.Fields)
 		}
 	}
 	b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")

@@ -26,7 +26,10 @@ func corpusDir(t testing.TB) string {
 	return dir
 }
 
-// recordings calls yield for every JSON member of the otrf archives.
+// startSize is how much of each recording the tests here read, up to a line's end.
+const startSize = 1 << 20
+
+// recordings calls yield for the start of every JSON member of the otrf archives.
 func recordings(t testing.TB, yield func(name string, data []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(corpusDir(t), "otrf"), func(path string, d fs.DirEntry, err error) error {
@@ -34,7 +37,8 @@ func recordings(t testing.TB, yield func(name string, data []byte)) {
 			return err
 		}
 		member := func(name string, r io.Reader) error {
-			data, err := io.ReadAll(r)
+			data, err := io.ReadAll(io.LimitReader(r, startSize))
+			data = data[:bytes.LastIndexByte(data, '\n')+1]
 			if err == nil && strings.HasSuffix(name, ".json") && !strings.HasPrefix(name, "__MACOSX/") {
 				yield(path+"!"+name, data)
 			}
@@ -93,12 +97,12 @@ func eachTar(path string, yield func(string, io.Reader) error) error {
 	}
 }
 
+// TestRecordings decodes the start of each recording; a test of package container counts them whole.
 func TestRecordings(t *testing.T) {
-	files, events, windows := 0, 0, 0
+	files, events := 0, 0
 	recordings(t, func(name string, data []byte) {
 		files++
 		r := New(bytes.NewReader(data), Options{Source: name})
-		lines := bytes.Count(data, newline)
 		for {
 			e, err := r.Next()
 			if errors.Is(err, io.EOF) {
@@ -111,17 +115,15 @@ func TestRecordings(t *testing.T) {
 				t.Errorf("%s line %s: no time or computer: %+v", name, e.Record, e)
 			}
 			if !strings.Contains(name, "Log4Shell") {
-				windows++
 				checkWindows(t, e)
 			}
 		}
-		if st := r.Stats(); st.Bytes != int64(len(data)) || st.Errors != 0 || r.line != int64(lines)+1 {
-			t.Errorf("%s: %+v, line %d of %d bytes, %d lines", name, st, r.line, len(data), lines)
+		if st := r.Stats(); st.Bytes != int64(len(data)) || st.Errors != 0 || r.line != int64(bytes.Count(data, newline))+1 {
+			t.Errorf("%s: %+v, line %d of %d bytes", name, st, r.line, len(data))
 		}
 	})
-	t.Logf("%d files, %d events", files, events)
-	if files != 71 || events != 321805 || windows != 321805-98 {
-		t.Errorf("%d files, %d events, %d of Windows", files, events, windows)
+	if files != 71 || events == 0 {
+		t.Errorf("%d files, %d events", files, events)
 	}
 }
 
