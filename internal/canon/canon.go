@@ -10,22 +10,91 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 )
 
-// Marshal spells v canonically, without a line end.
+// Marshal spells v canonically, without a line end. A nil list is spelled as an empty one. What is not
+// UTF-8 or would need a null is an error: nobody could read it back.
 func Marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	if err := enc.Encode(withLists(reflect.ValueOf(v))); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return out, checkSpelling(out)
 }
 
 // ErrForm says that JSON is valid but not in canonical form.
 var ErrForm = errors.New("not in canonical form")
+
+// marshaler is the type of what spells itself.
+var marshaler = reflect.TypeFor[json.Marshaler]()
+
+// withLists copies v with an empty list for every nil one, which encoding/json would spell as null: an
+// empty list must not have two spellings.
+func withLists(v reflect.Value) any {
+	if !v.IsValid() {
+		return nil
+	}
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	fillLists(c)
+	return c.Interface()
+}
+
+// fillLists works on a copy that may be set; what it descends into is copied first.
+func fillLists(v reflect.Value) {
+	if v.Type().Implements(marshaler) {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fillLists(v.Field(i))
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			c := reflect.New(v.Type().Elem())
+			c.Elem().Set(v.Elem())
+			fillLists(c.Elem())
+			v.Set(c)
+		}
+	case reflect.Slice:
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		if v.Type().Elem().Kind() != reflect.Uint8 { // bytes hold no lists
+			for i := range c.Len() {
+				fillLists(c.Index(i))
+			}
+		}
+		v.Set(c)
+	}
+}
+
+// checkSpelling refuses what encoding/json wrote in place of what it cannot spell: null, and U+FFFD as an
+// escape, which it uses for bytes that are not UTF-8 alone.
+func checkSpelling(out []byte) error {
+	inString := false
+	for i := 0; i < len(out); i++ {
+		switch c := out[i]; {
+		case c == '"':
+			inString = !inString
+		case c == 'n' && !inString:
+			return errors.New("canonical JSON has no null")
+		case c == '\\':
+			if bytes.HasPrefix(out[i:], []byte(`\ufffd`)) {
+				return errors.New("a text that is not UTF-8")
+			}
+			i++ // the escaped character
+		}
+	}
+	return nil
+}
 
 // Unmarshal decodes data of at most max bytes into v, a pointer to a zero value, if it is canonical.
 func Unmarshal(data []byte, v any, max int) error {

@@ -60,7 +60,7 @@ func commands() []*command {
 		newUp(), newScan(), newRulesCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
 		newPublish(), newWithdraw(), newStatus(), newDetections(), newTokenNew(),
-		newDrill(), newConfigCheck(), newConfigExample(), newVersion(),
+		newLogVerify(), newDrill(), newConfigCheck(), newConfigExample(), newVersion(),
 	}
 }
 

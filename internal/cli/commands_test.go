@@ -381,6 +381,7 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	r := newRun(t, &fakeNode{err: context.Canceled})
 	r.ctx = ctx
+	r.want(t, 0, "", "", "up") // told to stop before it served
 	r.want(t, 2, "", "shieldwall: interrupted", "drill")
 }
 

@@ -99,16 +99,29 @@ func (p *program) open(ctx context.Context, create *Creation) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
+	var s *session
+	err = p.whileInUse(ctx, func() error {
+		s, err = p.openOnce(ctx, cfg, create)
+		return err
+	})
+	if errors.Is(err, ErrInUse) {
+		return nil, fmt.Errorf("opening %s: %w", cfg.Data, err)
+	}
+	return s, err
+}
+
+// whileInUse tries again while another process owns the data folder, for as long as patience lasts.
+func (p *program) whileInUse(ctx context.Context, try func() error) error {
 	patience, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	for {
-		s, err := p.openOnce(ctx, cfg, create)
+		err := try()
 		if !errors.Is(err, ErrInUse) {
-			return s, err
+			return err
 		}
 		select {
 		case <-patience.Done():
-			return nil, fmt.Errorf("opening %s: %w", cfg.Data, err)
+			return err
 		case <-time.After(inUseEvery):
 		}
 	}

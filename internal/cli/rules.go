@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"shieldwall/internal/scan"
 	"shieldwall/internal/sigma"
@@ -34,16 +35,13 @@ load: file, line, one word to group by, and the reason. --json writes one object
 }
 
 func (p *program) showRules(r scan.RuleReport) error {
-	rows := [][]string{}
 	for _, rejected := range r.Rejected {
 		at := rejected.File
 		if rejected.Line > 0 {
-			at = fmt.Sprintf("%s:%d", rejected.File, rejected.Line)
+			at = fmt.Sprintf("%s:%d", at, rejected.Line)
 		}
-		rows = append(rows, []string{at, rejected.Reason, rejected.Detail})
-	}
-	if len(rows) > 0 {
-		if err := p.table([]string{"FILE", "REASON", "DETAIL"}, rows); err != nil {
+		detail := strings.TrimPrefix(rejected.Detail, fmt.Sprintf("line %d: ", rejected.Line))
+		if err := p.print(printable(fmt.Sprintf("%s: %s: %s", at, rejected.Reason, detail)) + "\n"); err != nil {
 			return err
 		}
 	}

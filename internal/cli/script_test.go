@@ -2,13 +2,17 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"shieldwall/internal/control"
 )
 
 // TestMain lets scripts run the real command line as a process of its own: the same call as cmd/shieldwall.
@@ -23,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // minScripts is held so that a wrong pattern cannot pass for success.
-const minScripts = 2
+const minScripts = 6
 
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")
@@ -40,6 +44,43 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SHIELDWALL_CORPUS", os.Getenv("SHIELDWALL_CORPUS"))
 			return nil
 		},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"serving": serving, "sigterm": sigterm},
 		Condition: func(cond string) (bool, error) { return cond == "corpus" && os.Getenv("SHIELDWALL_CORPUS") != "", nil },
 	})
+}
+
+// serving waits until a node serves on each of the data folders.
+func serving(ts *testscript.TestScript, neg bool, dirs []string) {
+	for _, dir := range dirs {
+		for tries := 0; ; tries++ {
+			err := peersServed(ts.MkAbs(dir))
+			if err == nil {
+				break
+			}
+			if tries == 1000 {
+				ts.Fatalf("%s: %v", dir, err)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+func peersServed(data string) error {
+	c, err := control.Dial(data)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	n, err := c.Status(context.Background())
+	if err == nil && n.Peer == "" {
+		err = errors.New("peers are not served yet")
+	}
+	return err
+}
+
+// sigterm tells every background command to stop, as a service manager does.
+func sigterm(ts *testscript.TestScript, neg bool, _ []string) {
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGTERM))
+	}
 }

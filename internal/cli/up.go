@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shieldwall/internal/config"
+	"shieldwall/internal/control"
 )
 
 type upOptions struct {
@@ -51,14 +52,22 @@ func runUp(ctx context.Context, p *program, o upOptions) error {
 	// The text handler quotes what a terminal would obey.
 	log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 	var shown error
-	err = p.nodes.RunNode(ctx, cfg, Running{
+	running := Running{
 		Creation: *p.creation(o.kitFile),
 		Ready:    func(r Ready) { shown = p.ready(r) },
 		Log:      log,
 		Version:  version().Version,
+	}
+	err = p.whileInUse(ctx, func() error {
+		err := p.nodes.RunNode(ctx, cfg, running)
+		if client, derr := control.Dial(cfg.Data); errors.Is(err, ErrInUse) && derr == nil {
+			client.Close()
+			return fmt.Errorf("a node runs on %s already; shieldwall status asks it", cfg.Data)
+		}
+		return err
 	})
-	if errors.Is(err, ErrInUse) {
-		return fmt.Errorf("%w: %s; shieldwall status asks the node that runs there", ErrInUse, cfg.Data)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = nil // told to stop before it served
 	}
 	return errors.Join(err, shown)
 }

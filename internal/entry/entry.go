@@ -5,8 +5,9 @@ package entry
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
+
+	"shieldwall/internal/roster"
 )
 
 // Max is the largest entry in bytes: the length that fits C2SP tlog-tiles' entry bundles.
@@ -14,6 +15,12 @@ const Max = 65535
 
 // HeaderSize is the length of an entry's header in bytes.
 const HeaderSize = 18
+
+// WrapSize is the length of a wrap's body: HPKE's encapsulated key (1,120 bytes) and a sealed epoch key (48).
+const WrapSize = 1120 + 48
+
+// Overhead is what sealing adds to a padded payload: nonce 12, tag 16.
+const Overhead = 28
 
 // version is the entry format spoken here.
 const version = 1
@@ -50,15 +57,18 @@ func (h Header) Append(b []byte) []byte {
 	return append(b, h.Dictionary[:]...)
 }
 
-// Bytes is the whole entry.
+// Bytes is the whole entry. What Parse would refuse is not made.
 func (e Entry) Bytes() ([]byte, error) {
 	if n := HeaderSize + len(e.Body); n > Max {
 		return nil, fmt.Errorf("an entry of %d bytes is over the limit of %d", n, Max)
 	}
+	if err := e.check(); err != nil {
+		return nil, err
+	}
 	return append(e.Append(make([]byte, 0, HeaderSize+len(e.Body))), e.Body...), nil
 }
 
-// Parse splits an entry. The body is not looked into.
+// Parse splits an entry. Of the body only the length is looked at.
 func Parse(raw []byte) (Entry, error) {
 	if len(raw) > Max {
 		return Entry{}, fmt.Errorf("an entry of %d bytes is over the limit of %d", len(raw), Max)
@@ -70,18 +80,47 @@ func Parse(raw []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("entry format %d is not known here", raw[0])
 	}
 	e := Entry{Header{Kind: Kind(raw[1]), Epoch: binary.BigEndian.Uint64(raw[2:10]), Dictionary: [8]byte(raw[10:18])}, raw[HeaderSize:]}
-	if e.Kind < KindOpen || e.Kind > KindClear {
-		return Entry{}, fmt.Errorf("entry kind %d is not known here", e.Kind)
+	if err := e.check(); err != nil {
+		return Entry{}, err
+	}
+	return e, nil
+}
+
+// bodySize is the least and the greatest length of a body of that kind; most is 0 where the kind is not known.
+func bodySize(k Kind) (least, most int) {
+	switch k {
+	case KindOpen:
+		return 1, MaxOpen
+	case KindEpoch:
+		return epochSize, epochSize
+	case KindWrap:
+		return WrapSize, WrapSize
+	case KindSealed:
+		return Overhead + minPadded, Max - HeaderSize
+	case KindClear:
+		return frameHead, Max - HeaderSize
+	}
+	return 0, 0
+}
+
+// check checks the header's fields against one another and the body's length.
+func (e Entry) check() error {
+	least, most := bodySize(e.Kind)
+	if most == 0 {
+		return fmt.Errorf("entry kind %d is not known here", e.Kind)
 	}
 	inEpoch := e.Kind == KindEpoch || e.Kind == KindWrap || e.Kind == KindSealed
 	if inEpoch != (e.Epoch != 0) {
-		return Entry{}, fmt.Errorf("an entry of kind %d with epoch %d", e.Kind, e.Epoch)
+		return fmt.Errorf("an entry of kind %d with epoch %d", e.Kind, e.Epoch)
 	}
 	packed := e.Kind == KindSealed || e.Kind == KindClear
 	if !packed && e.Dictionary != [8]byte{} {
-		return Entry{}, fmt.Errorf("an entry of kind %d with a dictionary", e.Kind)
+		return fmt.Errorf("an entry of kind %d with a dictionary", e.Kind)
 	}
-	return e, nil
+	if n := len(e.Body); n < least || n > most {
+		return fmt.Errorf("an entry of kind %d with a body of %d bytes, not %d to %d", e.Kind, n, least, most)
+	}
+	return nil
 }
 
 // AAD binds a sealed body to its header and its place.
@@ -108,6 +147,9 @@ type Epoch struct {
 
 const epochSize = 16 + 8 + 32 + 2
 
+// maxWraps is one for each member that a roster can have, and one for the publisher's recovery key.
+const maxWraps = roster.MaxMembers + 1
+
 // Bytes is the body.
 func (e Epoch) Bytes() []byte {
 	b := append(make([]byte, 0, epochSize), e.Tag[:]...)
@@ -122,8 +164,8 @@ func ParseEpoch(body []byte) (Epoch, error) {
 		return Epoch{}, fmt.Errorf("an epoch opening of %d bytes, not %d", len(body), epochSize)
 	}
 	e := Epoch{Tag: [16]byte(body), Roster: binary.BigEndian.Uint64(body[16:]), Commitment: [32]byte(body[24:]), Wraps: binary.BigEndian.Uint16(body[56:])}
-	if e.Wraps == 0 {
-		return Epoch{}, errors.New("an epoch opening without wraps")
+	if e.Wraps == 0 || e.Wraps > maxWraps {
+		return Epoch{}, fmt.Errorf("an epoch opening with %d wraps, not 1 to %d", e.Wraps, maxWraps)
 	}
 	return e, nil
 }

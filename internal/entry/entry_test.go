@@ -6,29 +6,50 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"shieldwall/internal/canon"
 )
 
 func TestHeaderVector(t *testing.T) {
 	h := Header{Kind: KindSealed, Epoch: 0x0102030405060708, Dictionary: [8]byte{0xa0, 1, 2, 3, 4, 5, 6, 7}}
-	raw, err := Entry{h, []byte("body")}.Bytes()
+	body := bytes.Repeat([]byte("body"), 71)
+	raw, err := Entry{h, body}.Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := hex.EncodeToString(raw), "01040102030405060708a001020304050607626f6479"; got != want {
+	if got, want := hex.EncodeToString(raw[:22]), "01040102030405060708a001020304050607626f6479"; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
 	if got, want := hex.EncodeToString(AAD(h, "m/ff", 9)), "01040102030405060708a00102030405060700046d2f66660000000000000009"; got != want {
 		t.Fatalf("aad %s, want %s", got, want)
 	}
 	back, err := Parse(raw)
-	if err != nil || back.Header != h || string(back.Body) != "body" {
+	if err != nil || back.Header != h || !bytes.Equal(back.Body, body) {
 		t.Fatalf("%+v, %v", back, err)
 	}
 }
 
 func TestParseRefuses(t *testing.T) {
 	entry := func(kind Kind, epoch uint64, dict byte) []byte {
-		return Header{Kind: kind, Epoch: epoch, Dictionary: [8]byte{dict}}.Append(nil)
+		least, _ := bodySize(kind)
+		return append(Header{Kind: kind, Epoch: epoch, Dictionary: [8]byte{dict}}.Append(nil), make([]byte, max(least, 4))...)
+	}
+	for kind := KindOpen; kind <= KindClear; kind++ {
+		least, most := bodySize(kind)
+		epoch := uint64(0)
+		if kind == KindEpoch || kind == KindWrap || kind == KindSealed {
+			epoch = 1
+		}
+		raw := entry(kind, epoch, 0)
+		if _, err := Parse(raw[:HeaderSize+least]); err != nil {
+			t.Errorf("kind %d: %v", kind, err)
+		}
+		if _, err := Parse(raw[:HeaderSize+least-1]); err == nil {
+			t.Errorf("kind %d with a body of %d bytes was accepted", kind, least-1)
+		}
+		if _, err := (Entry{Header{Kind: kind, Epoch: epoch}, make([]byte, most+1)}).Bytes(); err == nil {
+			t.Errorf("kind %d with a body of %d bytes was made", kind, most+1)
+		}
 	}
 	cases := map[string][]byte{
 		"empty": nil, "cut": entry(KindSealed, 1, 0)[:17],
@@ -56,7 +77,7 @@ func TestEpoch(t *testing.T) {
 	if err != nil || back != e {
 		t.Fatalf("%+v, %v", back, err)
 	}
-	for _, bad := range [][]byte{nil, e.Bytes()[:57], append(e.Bytes(), 0), Epoch{Roster: 1}.Bytes()} {
+	for _, bad := range [][]byte{nil, e.Bytes()[:57], append(e.Bytes(), 0), Epoch{Roster: 1}.Bytes(), Epoch{Wraps: maxWraps + 1}.Bytes()} {
 		if _, err := ParseEpoch(bad); err == nil {
 			t.Errorf("%x was accepted", bad)
 		}
@@ -64,7 +85,7 @@ func TestEpoch(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	o := Open{Alliance: "aa", Member: "m", Reason: "lost", Predecessor: &Predecessor{"m/00", 5, strings.Repeat("0f", 32)}}
+	o := opening()
 	raw, err := o.Bytes()
 	if err != nil {
 		t.Fatal(err)
@@ -76,11 +97,38 @@ func TestOpen(t *testing.T) {
 	if back, err := ParseOpen(e.Body); err != nil || !reflect.DeepEqual(back, o) {
 		t.Fatalf("%+v, %v", back, err)
 	}
+	for name, edit := range map[string]func(*Open){
+		"no alliance":            func(o *Open) { o.Alliance = "aa" },
+		"alliance in upper case": func(o *Open) { o.Alliance = strings.ToUpper(o.Alliance) },
+		"bad name":               func(o *Open) { o.Member = "M" },
+		"no reason":              func(o *Open) { o.Reason = "" },
+		"long reason":            func(o *Open) { o.Reason = strings.Repeat("r", maxReason+1) },
+		"escape in the reason":   func(o *Open) { o.Reason = "\x1b[2J" },
+		"no log":                 func(o *Open) { o.Predecessor.Log = "m" },
+		"no root":                func(o *Open) { o.Predecessor.Root = "0f" },
+	} {
+		bad := opening()
+		edit(&bad)
+		if _, err := bad.Bytes(); err == nil && isHash(bad.Alliance) {
+			t.Errorf("%s was made", name)
+		}
+		body, err := canon.Marshal(bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseOpen(body); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
 	for _, bad := range []string{"", "{}", strings.Replace(string(e.Body), "0f0f", "0F0f", 1) + " ", strings.Replace(string(e.Body), "0f0f", "zz", 1)} {
 		if _, err := ParseOpen([]byte(bad)); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
 	}
+}
+
+func opening() Open {
+	return Open{Alliance: strings.Repeat("a1", 32), Member: "m", Reason: "lost", Predecessor: &Predecessor{"m/" + strings.Repeat("0", 32), 5, strings.Repeat("0f", 32)}}
 }
 
 func payloads() []Payload {
@@ -126,6 +174,7 @@ func TestPayloadRefuses(t *testing.T) {
 		"huge length":     append(head(1, 1, "alliance"), 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1),
 		"overlong varint": append(head(1, 1, "alliance"), bytes.Repeat([]byte{0xff}, 11)...),
 		"long audience":   append(head(1, 1, strings.Repeat("a", MaxAudience+1)), 1, 1, 'x'),
+		"empty blob":      append(head(3, 1, "alliance"), make([]byte, 65)...),
 		"empty id":        append(head(2, 1, "alliance"), 1, 0, 0, 0),
 	}
 	for name, raw := range cases {
@@ -136,6 +185,11 @@ func TestPayloadRefuses(t *testing.T) {
 	for name, p := range map[string]Payload{
 		"no marking": {Type: Objects, Audience: "alliance", Objects: [][]byte{{1}}},
 		"no objects": {Type: Objects, TLP: 1, Audience: "alliance"},
+		"too many":   {Type: Objects, TLP: 1, Audience: "alliance", Objects: make([][]byte, MaxObjects+1)},
+		"empty one":  {Type: Objects, TLP: 1, Audience: "alliance", Objects: [][]byte{nil}},
+		"empty blob": {Type: Blob, TLP: 1, Audience: "alliance"},
+		"no type":    {TLP: 1, Audience: "alliance"},
+		"audience":   {Type: Objects, TLP: 1, Audience: strings.Repeat("a", MaxAudience+1), Objects: [][]byte{{1}}},
 		"long id":    {Type: Withdraw, TLP: 1, Audience: "alliance", Withdrawals: []Withdrawal{{0, strings.Repeat("i", MaxID+1)}}},
 	} {
 		if _, err := p.Bytes(); err == nil {
@@ -159,12 +213,38 @@ func TestPadme(t *testing.T) {
 	}
 }
 
-const minSeeds = 4
-
+// TestSeeds keeps the fuzz targets from running on nothing.
 func TestSeeds(t *testing.T) {
-	if len(payloads()) < minSeeds {
+	if len(payloads()) < 4 || len(entries(t)) < 7 {
 		t.Fatal("too few seeds")
 	}
+}
+
+// entries are one of each kind, and what is none.
+func entries(t testing.TB) [][]byte {
+	first := opening()
+	first.Predecessor = nil
+	var out [][]byte
+	for _, o := range []Open{first, opening()} {
+		raw, err := o.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, raw)
+	}
+	for _, e := range []Entry{
+		{Header{Kind: KindEpoch, Epoch: 1}, Epoch{Wraps: 1}.Bytes()},
+		{Header{Kind: KindWrap, Epoch: 1}, make([]byte, WrapSize)},
+		{Header{Kind: KindSealed, Epoch: 1<<64 - 1, Dictionary: [8]byte{1}}, make([]byte, Overhead+minPadded)},
+		{Header{Kind: KindClear}, make([]byte, 10)},
+	} {
+		raw, err := e.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, raw)
+	}
+	return append(out, nil, Header{Kind: KindClear}.Append(nil))
 }
 
 func FuzzPayload(f *testing.F) {
@@ -187,15 +267,7 @@ func FuzzPayload(f *testing.F) {
 }
 
 func FuzzEntry(f *testing.F) {
-	open, err := Open{Alliance: "a", Member: "m", Reason: "first"}.Bytes()
-	if err != nil {
-		f.Fatal(err)
-	}
-	epoch, err := Entry{Header{Kind: KindEpoch, Epoch: 1}, Epoch{Wraps: 1}.Bytes()}.Bytes()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, s := range [][]byte{open, epoch, nil, Header{Kind: KindClear}.Append(nil)} {
+	for _, s := range entries(f) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -66,12 +66,17 @@ func (p Payload) Bytes() ([]byte, error) {
 	case Withdraw:
 		return appendWithdrawals(b, p.Withdrawals)
 	case Blob:
+		if p.Blob.Size == 0 {
+			return nil, errEmptyBlob
+		}
 		b = append(b, p.Blob.Hash[:]...)
 		b = append(b, p.Blob.Key[:]...)
 		return binary.AppendUvarint(b, p.Blob.Size), nil
 	}
 	return nil, fmt.Errorf("payload type %d is not known here", p.Type)
 }
+
+var errEmptyBlob = errors.New("an empty blob")
 
 func checkCount(n uint64) error {
 	if n == 0 || n > MaxObjects {
@@ -141,7 +146,9 @@ func ParsePayload(data []byte) (Payload, error) {
 	case p.Type == Blob:
 		copy(p.Blob.Hash[:], r.take(32))
 		copy(p.Blob.Key[:], r.take(32))
-		p.Blob.Size = r.uvarint()
+		if p.Blob.Size = r.uvarint(); p.Blob.Size == 0 {
+			r.fail(errEmptyBlob)
+		}
 	default:
 		r.fail(fmt.Errorf("type %d is not known here", p.Type))
 	}
@@ -166,7 +173,11 @@ func Padme(n int) int {
 	return (n + mask) &^ mask
 }
 
-const minPadded = 256
+// minPadded is the least length of a padded frame; frameHead is that of a frame's length field.
+const (
+	minPadded = 256
+	frameHead = 4
+)
 
 // cursor reads fields; after the first failure it yields zero values.
 type cursor struct {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	sql_ "database/sql"
+	stdsql "database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -196,7 +196,7 @@ func spoilSQL(sql string) func(t *testing.T, s *site, _ Head, _ []guard.Mark) {
 		if err := s.store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		db, err := sql_.Open("sqlite", filepath.Join(s.dir, "store.db"))
+		db, err := stdsql.Open("sqlite", filepath.Join(s.dir, "store.db"))
 		if err != nil {
 			t.Fatal(err)
 		}

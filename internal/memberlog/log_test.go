@@ -147,7 +147,10 @@ func TestConcurrent(t *testing.T) {
 // TestGroup puts builds that succeed, fail and append nothing into one group: one signature, and a failing
 // build loses only itself.
 func TestGroup(t *testing.T) {
-	s, l := running(t)
+	s := newSite(t, t.TempDir())
+	s.cfg.Now = func() time.Time { return time.Time{} } // however slow this machine is
+	l := s.create(t)
+	start(t, l)
 	before := s.signer.count()
 	release := held(t, l)
 	put := func(tx tx, key string) error { return tx.PutMeta(key, []byte("x")) }

@@ -174,6 +174,15 @@ type group[T Tx] struct {
 	head Head
 }
 
+// take makes a waiting build part of the group unless its caller has given up.
+func (g *group[T]) take(p *pending[T]) bool {
+	if !p.state.CompareAndSwap(waiting, taken) {
+		return false
+	}
+	g.builds = append(g.builds, p)
+	return true
+}
+
 // fail gives an error to every build that has none of its own.
 func (g *group[T]) fail(err error) {
 	for _, p := range g.builds {
@@ -192,18 +201,19 @@ func (g *group[T]) acknowledge() {
 // group commits first and what waits behind it. The error is one after which nothing may be signed.
 func (l *Log[T]) group(ctx context.Context, first *pending[T]) error {
 	g := &group[T]{batch: &Batch{log: l.cfg.Log, base: l.tree.Size()}}
+	if !g.take(first) {
+		return nil
+	}
 	defer g.acknowledge()
 	// An earlier guard write failed: nothing more is committed before it succeeds.
 	if err := l.settle(nil); err != nil {
-		if l.take(first, g) {
-			g.fail(fmt.Errorf("appending to %s: %w", l.cfg.Log, err))
-		}
+		g.fail(fmt.Errorf("appending to %s: %w", l.cfg.Log, err))
 		return nil
 	}
 	// What has begun is finished, whatever stops the node.
-	err := l.cfg.Update(context.WithoutCancel(ctx), func(tx T) error { return l.fill(tx, g, first) })
+	err := l.cfg.Update(context.WithoutCancel(ctx), func(tx T) error { return l.fill(tx, g) })
 	if err != nil {
-		committed, fatal := l.outcome(ctx, g)
+		committed, fatal := l.outcome(ctx, g, err)
 		if fatal != nil {
 			g.fail(fatal)
 			return fatal
@@ -229,33 +239,44 @@ func (l *Log[T]) group(ctx context.Context, first *pending[T]) error {
 	return nil
 }
 
-// take makes a waiting build part of the group unless its caller has given up.
-func (l *Log[T]) take(p *pending[T], g *group[T]) bool {
-	if !p.state.CompareAndSwap(waiting, taken) {
-		return false
+// fill runs the group's first build and those that wait, and writes what they made: all inside the append
+// transaction.
+func (l *Log[T]) fill(tx T, g *group[T]) error {
+	if err := l.unchanged(tx); err != nil {
+		return err
 	}
-	g.builds = append(g.builds, p)
-	return true
-}
-
-// fill runs the builds and writes what they made: all inside the append transaction.
-func (l *Log[T]) fill(tx T, g *group[T], first *pending[T]) error {
 	began := l.cfg.Now()
-	for p := first; p != nil; p = l.poll() {
-		if !l.take(p, g) {
-			continue
-		}
-		if err := l.build(tx, g.batch, p); err != nil {
+	for next := 0; next < len(g.builds); next++ {
+		if err := l.build(tx, g.batch, g.builds[next]); err != nil {
 			return err
 		}
-		if full(g, l.cfg.Now().Sub(began)) {
-			break
+		if !full(g, l.cfg.Now().Sub(began)) {
+			l.takeNext(g)
 		}
 	}
 	if len(g.batch.entries) == 0 {
 		return nil
 	}
 	return l.write(tx, g)
+}
+
+// takeNext takes one more waiting build, if there is one.
+func (l *Log[T]) takeNext(g *group[T]) {
+	for p := l.poll(); p != nil; p = l.poll() {
+		if g.take(p) {
+			return
+		}
+	}
+}
+
+// unchanged raises a doubt where the stored head is not the one that this sequencer left: something else
+// appends to this log.
+func (l *Log[T]) unchanged(tx T) error {
+	size, checkpoint, err := tx.LogHead(l.cfg.Log)
+	if err != nil || size == l.stored.Size && bytes.Equal(checkpoint, l.stored.Checkpoint) {
+		return err
+	}
+	return &Doubt{Log: l.cfg.Log, Reason: ReasonChanged, Detail: fmt.Sprintf("the store has %d entries, this process left it with %d", size, l.stored.Size), Held: extent(l.stored)}
 }
 
 func full[T Tx](g *group[T], worked time.Duration) bool {
@@ -323,28 +344,31 @@ func (l *Log[T]) sign(tree *merkle.Frontier) (Head, error) {
 	return Head{Size: cp.Size, Root: cp.Root, Checkpoint: msg}, nil
 }
 
-// outcome finds out what became of a commit that failed. A store may report an error although the commit is
-// on the disk; to sign that size again with other entries would be a second head. fatal says that the log
-// has to stop and be opened again, which settles it.
-func (l *Log[T]) outcome(ctx context.Context, g *group[T]) (committed bool, fatal error) {
+// outcome finds out what became of an append whose transaction failed with err. A store may report an error
+// although the commit is on the disk; to sign that size again with other entries would be a second head.
+// fatal says that the log has to stop and be opened again, which settles it.
+func (l *Log[T]) outcome(ctx context.Context, g *group[T], err error) (committed bool, fatal error) {
+	var doubt *Doubt
+	if errors.As(err, &doubt) {
+		return false, doubt
+	}
 	if g.tree == nil {
 		return false, nil // nothing was signed
 	}
-	var size uint64
-	var checkpoint []byte
-	err := l.cfg.View(context.WithoutCancel(ctx), func(tx T) (err error) {
-		size, checkpoint, err = tx.LogHead(l.cfg.Log)
-		return err
+	err = l.cfg.View(context.WithoutCancel(ctx), func(tx T) error {
+		_, checkpoint, err := tx.LogHead(l.cfg.Log)
+		if committed = bytes.Equal(checkpoint, g.head.Checkpoint); committed || err != nil {
+			return err
+		}
+		return l.unchanged(tx)
 	})
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("%s: whether the last append was committed cannot be read: %w", l.cfg.Log, err)
-	case bytes.Equal(checkpoint, g.head.Checkpoint):
-		return true, nil
-	case size == l.stored.Size && bytes.Equal(checkpoint, l.stored.Checkpoint):
-		return false, nil
+	if errors.As(err, &doubt) {
+		return false, doubt
 	}
-	return false, &Doubt{Log: l.cfg.Log, Reason: ReasonChanged, Detail: fmt.Sprintf("the store has %d entries, neither the %d before the last append nor the %d after it", size, l.stored.Size, g.head.Size), Held: extent(l.stored)}
+	if err != nil {
+		return false, fmt.Errorf("%s: whether the last append was committed cannot be read: %w", l.cfg.Log, err)
+	}
+	return committed, nil
 }
 
 // settle lets the guard cover what is stored and shows it. entries are the newest ones, or nil.

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
@@ -79,26 +80,51 @@ type Card struct {
 	Endpoints  []string   `json:"endpoints"`
 }
 
-// Sign makes the signed note with the delegate's key.
+// Sign makes the signed note with the delegate's key. A card cannot outlive the delegation of the key that
+// signs it, so Sign brings c.Expires forward where it must.
 func (c *Card) Sign(delegate ed25519.PrivateKey) ([]byte, error) {
+	d, err := ParseDelegation([]byte(c.Delegation))
+	if err != nil {
+		return nil, fmt.Errorf("card: %w", err)
+	}
+	if !c.Issued.Before(d.Expires.Time) {
+		return nil, fmt.Errorf("card: the delegation expired on %s; a new one needs the recovery kit", d.Expires.Format(time.DateOnly))
+	}
+	if c.Expires.After(d.Expires.Time) {
+		c.Expires = d.Expires
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("card: %w", err)
+	}
 	b, err := canon.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
 	msg, err := sign(cardHeading, b, c.Member+"/delegate", delegate)
-	if err == nil && len(msg) > MaxCard {
-		err = fmt.Errorf("a card of %d bytes is over the limit of %d", len(msg), MaxCard)
+	if err != nil {
+		return nil, err
 	}
-	return msg, err
+	if len(msg) > MaxCard {
+		return nil, fmt.Errorf("a card of %d bytes is over the limit of %d", len(msg), MaxCard)
+	}
+	return msg, nil
 }
 
-// Hash is the hash by which the next card refers to this one.
-func (c *Card) Hash() (string, error) {
+func (c *Card) text() (string, error) {
 	b, err := canon.Marshal(c)
 	if err != nil {
 		return "", err
 	}
-	return hashText(cardHeading + "\n" + string(b) + "\n"), nil
+	return cardHeading + "\n" + string(b) + "\n", nil
+}
+
+// Hash is the hash by which the next card refers to this one.
+func (c *Card) Hash() (string, error) {
+	text, err := c.text()
+	if err != nil {
+		return "", err
+	}
+	return hashText(text), nil
 }
 
 // LogID is the id of the log that the card's member writes.
@@ -131,26 +157,46 @@ func (c *Card) check() error {
 		return err
 	}
 	switch {
-	case c.Sequence == 0 || (c.Sequence == 1) != (c.Previous == ""):
+	case !isHex(c.Alliance, sha256.Size):
+		return errors.New("it names no alliance")
+	case c.Sequence == 0 || (c.Sequence == 1) != (c.Previous == "") || c.Previous != "" && !isHex(c.Previous, sha256.Size):
 		return fmt.Errorf("sequence %d with previous %.20q", c.Sequence, c.Previous)
 	case c.Issued.IsZero() || !c.Expires.After(c.Issued.Time):
 		return errors.New("it must expire after it was issued")
-	case len(c.Endpoints) > maxEndpoints:
-		return fmt.Errorf("%d endpoints are over the limit of %d", len(c.Endpoints), maxEndpoints)
 	}
-	for _, e := range c.Endpoints {
-		if u, err := url.Parse(e); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return fmt.Errorf("endpoint %.100q is no https address", e)
-		}
+	if err := checkEndpoints(c.Endpoints); err != nil {
+		return err
 	}
 	return errors.Join(c.TLS.check("tls", Ed25519), c.HPKE.check("hpke", HPKE), c.Log.check("log", Ed25519), c.Witness.check("witness", Ed25519))
 }
 
-// Verify checks a card by the identity keys that the roster pins for its member: one of them signed the
-// card itself, or the delegation of the key that did and that had not expired when the card was issued.
+func checkEndpoints(endpoints []string) error {
+	if len(endpoints) > maxEndpoints {
+		return fmt.Errorf("%d endpoints are over the limit of %d", len(endpoints), maxEndpoints)
+	}
+	for _, e := range endpoints {
+		if u, err := url.Parse(e); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return fmt.Errorf("endpoint %.100q is no https address", e)
+		}
+	}
+	return nil
+}
+
+// Verify checks a card, whose note is msg, by the identity keys that the roster pins for its member: one of
+// them signed the card itself, or the delegation of the key that did. A delegate's card must lie within the
+// delegation's time at both ends: a stolen delegate key can give any date.
 func (c *Card) Verify(msg []byte, alliance string, pinned []Key) error {
 	if c.Alliance != alliance {
 		return errors.New("card: it is for another alliance")
+	}
+	text, err := c.text()
+	if err != nil {
+		return err
+	}
+	if signed, _, err := statement("card", cardHeading, msg, MaxCard); err != nil {
+		return err
+	} else if signed != text {
+		return fmt.Errorf("card of %s: the note is of another card", c.Member)
 	}
 	d, err := ParseDelegation([]byte(c.Delegation))
 	if err != nil {
@@ -171,6 +217,9 @@ func (c *Card) Verify(msg []byte, alliance string, pinned []Key) error {
 	}
 	if !c.Issued.Before(d.Expires.Time) {
 		return fmt.Errorf("card of %s: the delegation of its key had expired on %s", c.Member, d.Expires.Format(time.DateOnly))
+	}
+	if c.Expires.After(d.Expires.Time) {
+		return fmt.Errorf("card of %s: it outlives the delegation of its key, which ends on %s", c.Member, d.Expires.Format(time.DateOnly))
 	}
 	return nil
 }

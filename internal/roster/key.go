@@ -5,13 +5,16 @@ package roster
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ed25519"
+	"crypto/fips140"
+	"crypto/hpke"
+	"crypto/mlkem"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
-
-	"crypto/sha256"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -45,7 +48,39 @@ func (k Key) check(what, typ string) error {
 	case len(k.Key) != size:
 		return fmt.Errorf("%s: a key of %d bytes, not %d", what, len(k.Key), size)
 	}
+	if typ == HPKE {
+		if err := checkHPKE(k.Key); err != nil {
+			return fmt.Errorf("%s: nothing can be sealed to this key: %w", what, err)
+		}
+	}
 	return nil
+}
+
+// checkHPKE wants a key to which can be wrapped: one member's card with another would else fail every epoch
+// that is opened for its groups.
+func checkHPKE(key []byte) error {
+	if _, err := hpke.MLKEM768X25519().NewPublicKey(key); err != nil {
+		return err
+	}
+	// A point of low order gives zero with every scalar (RFC 7748, section 6.1), so any fixed one tells.
+	var err error
+	fips140.WithoutEnforcement(func() { // as in crypto/hpke: one half of a hybrid with ML-KEM, which is approved
+		err = checkPoint(key[mlkem.EncapsulationKeySize768:])
+	})
+	return err
+}
+
+func checkPoint(key []byte) error {
+	point, err := ecdh.X25519().NewPublicKey(key)
+	if err != nil {
+		return err
+	}
+	scalar, err := ecdh.X25519().NewPrivateKey(make([]byte, 32))
+	if err != nil {
+		return err
+	}
+	_, err = scalar.ECDH(point)
+	return err
 }
 
 // MaxName is the length of the longest name of a member, group or officer.
@@ -70,6 +105,20 @@ func CheckName(name string) error {
 	}
 	return nil
 }
+
+// CheckLogID says what is wrong with a log's id, MEMBER/HASH; nil if nothing is.
+func CheckLogID(id string) error {
+	member, hash, _ := strings.Cut(id, "/")
+	if CheckName(member) != nil || !isHex(hash, 16) {
+		return fmt.Errorf("%.80q is no log id", id)
+	}
+	return nil
+}
+
+const hexDigits = "0123456789abcdef"
+
+// isHex says whether s spells n bytes in lower-case hex: a hash must not have two spellings.
+func isHex(s string, n int) bool { return len(s) == 2*n && strings.Trim(s, hexDigits) == "" }
 
 // errSignature says that no signature by the right key is there.
 var errSignature = errors.New("not signed by the right key")

@@ -1,11 +1,13 @@
 package roster
 
 import (
-	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"shieldwall/internal/canon"
 )
@@ -16,6 +18,15 @@ const (
 	MaxMembers  = 1000
 	MaxOfficers = 16
 	MaxGroups   = 256
+)
+
+// Limits of what a roster says in itself and of one member.
+const (
+	maxAllianceName = 200
+	maxKeys         = 4
+	maxIdentities   = 64
+	maxTypes        = 128
+	maxTypeName     = 250 // STIX 2.1, section 3.1
 )
 
 const rosterHeading = "shieldwall roster v1"
@@ -69,99 +80,16 @@ func (r *Roster) Hash() (string, error) {
 	return hashText(text), nil
 }
 
-// Sign makes the signed note with one officer's signature.
-func (r *Roster) Sign(officer string, key ed25519.PrivateKey) ([]byte, error) {
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	b, err := canon.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	return sign(rosterHeading, b, officer, key)
-}
-
-// ParseRoster parses a roster note and checks everything but its signatures.
-func ParseRoster(msg []byte) (*Roster, error) {
-	_, body, err := statement("roster", rosterHeading, msg, MaxRoster)
-	if err != nil {
-		return nil, err
-	}
-	r := &Roster{}
-	if err := canon.Unmarshal(body, r, MaxRoster); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
-	}
-	if err := r.check(); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
-	}
-	return r, nil
-}
-
-// VerifyFirst verifies roster 1 by its own officers and returns the alliance's id.
-func VerifyFirst(msg []byte) (*Roster, string, error) {
-	r, err := ParseRoster(msg)
-	if err != nil {
-		return nil, "", err
-	}
-	if r.Version != 1 || r.Previous != "" {
-		return nil, "", fmt.Errorf("roster: version %d is not the first", r.Version)
-	}
-	if err := r.enough(msg); err != nil {
-		return nil, "", err
-	}
-	id, err := r.Hash()
-	return r, id, err
-}
-
-// VerifyNext verifies the version after prev: it must name prev and carry enough signatures by prev's
-// officers and by its own.
-func VerifyNext(prev *Roster, msg []byte) (*Roster, error) {
-	r, err := ParseRoster(msg)
-	if err != nil {
-		return nil, err
-	}
-	hash, err := prev.Hash()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case r.Version != prev.Version+1:
-		return nil, fmt.Errorf("roster: version %d does not follow version %d", r.Version, prev.Version)
-	case r.Previous != hash:
-		return nil, fmt.Errorf("roster: version %d does not continue the version %d held here", r.Version, prev.Version)
-	case r.Issued.Before(prev.Issued.Time):
-		return nil, fmt.Errorf("roster: version %d was issued before version %d", r.Version, prev.Version)
-	}
-	if err := prev.enough(msg); err != nil {
-		return nil, err
-	}
-	return r, r.enough(msg)
-}
-
-// Signers counts this roster's officers that signed a note; a ceremony collects them.
-func (r *Roster) Signers(msg []byte) []string {
-	var names []string
-	for _, o := range r.Officers {
-		if signedBy(msg, o.Name, o.Key) == nil {
-			names = append(names, o.Name)
-		}
-	}
-	return names
-}
-
-func (r *Roster) enough(msg []byte) error {
-	if n := len(r.Signers(msg)); n < r.Threshold {
-		return fmt.Errorf("roster: %d of the %d signatures that version %d's officers must give", n, r.Threshold, r.Version)
-	}
-	return nil
-}
-
 func (r *Roster) check() error {
 	switch {
-	case r.Name == "" || len(r.Name) > 200:
-		return errors.New("an alliance's name has 1 to 200 bytes")
+	case r.Name == "" || len(r.Name) > maxAllianceName:
+		return fmt.Errorf("an alliance's name has 1 to %d bytes", maxAllianceName)
+	case strings.ContainsFunc(r.Name, unprintable):
+		return errors.New("an alliance's name has printable characters only: it is shown on terminals")
 	case r.Version == 0:
 		return errors.New("versions count from 1")
+	case (r.Version == 1) != (r.Previous == "") || r.Previous != "" && !isHex(r.Previous, sha256.Size):
+		return fmt.Errorf("version %d with previous %.20q", r.Version, r.Previous)
 	case r.Issued.IsZero() || !r.Expires.After(r.Issued.Time):
 		return errors.New("it must expire after it was issued")
 	case len(r.Members) > MaxMembers:
@@ -227,17 +155,19 @@ func fresh(seen map[string]bool, name string) error {
 	return nil
 }
 
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
 func (m *Member) check(groups []string) error {
-	if len(m.Keys) == 0 || len(m.Keys) > 4 {
-		return fmt.Errorf("%d identity keys, not 1 to 4", len(m.Keys))
+	if len(m.Keys) == 0 || len(m.Keys) > maxKeys {
+		return fmt.Errorf("%d identity keys, not 1 to %d", len(m.Keys), maxKeys)
 	}
 	for _, k := range m.Keys {
 		if err := k.check("identity", Ed25519); err != nil {
 			return err
 		}
 	}
-	if len(m.Identities) > 64 || len(m.Types) > 128 {
-		return errors.New("more than 64 STIX identities or 128 types")
+	if err := m.checkSTIX(); err != nil {
+		return err
 	}
 	for i, g := range m.Groups {
 		if !slices.Contains(groups, g) {
@@ -251,6 +181,43 @@ func (m *Member) check(groups []string) error {
 		return errors.New("no time of listing")
 	}
 	return nil
+}
+
+// checkSTIX checks the identities that speak for the member and the types that it may publish.
+func (m *Member) checkSTIX() error {
+	if len(m.Identities) > maxIdentities || len(m.Types) > maxTypes {
+		return fmt.Errorf("more than %d STIX identities or %d types", maxIdentities, maxTypes)
+	}
+	for _, id := range m.Identities {
+		if !isIdentity(id) {
+			return fmt.Errorf("%.60q is no id of a STIX identity in lower case", id)
+		}
+	}
+	for i, typ := range m.Types {
+		if len(typ) < 3 || len(typ) > maxTypeName || strings.Trim(typ, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return fmt.Errorf("%.60q is no STIX type", typ)
+		}
+		if slices.Contains(m.Types[:i], typ) {
+			return fmt.Errorf("the type %q twice", typ)
+		}
+	}
+	return nil
+}
+
+// isIdentity says whether id is identity--UUID. Lower case alone: ids are compared without regard to case
+// elsewhere, and two members must not be bound to two spellings of one.
+func isIdentity(id string) bool {
+	uuid, ok := strings.CutPrefix(id, "identity--")
+	if !ok || len(uuid) != 36 {
+		return false
+	}
+	for i, c := range []byte(uuid) {
+		hyphen := i == 8 || i == 13 || i == 18 || i == 23
+		if hyphen != (c == '-') || !hyphen && strings.IndexByte(hexDigits, c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // checkBindings wants a STIX identity and an identity key to speak for one member only.
@@ -320,12 +287,18 @@ func (r *Roster) Owner(identity string) string {
 	return ""
 }
 
-// Expired says whether membership is frozen: no next version counts, alerts flow on.
+// Expired says whether the roster has run out: membership is frozen until officers sign a next version,
+// which stays possible; alerts flow on.
 func (r *Roster) Expired(now time.Time) bool { return !now.Before(r.Expires.Time) }
 
-// Clone is a deep enough copy to make the next version from.
+// Clone is a copy to make the next version from: what is done to its lists does not reach r.
 func (r *Roster) Clone() *Roster {
 	c := *r
 	c.Officers, c.Groups, c.Members = slices.Clone(r.Officers), slices.Clone(r.Groups), slices.Clone(r.Members)
+	for i := range c.Members {
+		m := &c.Members[i]
+		m.Identities, m.Keys = slices.Clone(m.Identities), slices.Clone(m.Keys)
+		m.Groups, m.Types = slices.Clone(m.Groups), slices.Clone(m.Types)
+	}
 	return &c
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,19 +36,29 @@ type Token struct {
 
 // Encode is the token as one word.
 func (t Token) Encode() (string, error) {
+	if err := t.check(); err != nil {
+		return "", err
+	}
 	b, err := canon.Marshal(t)
 	if err != nil {
 		return "", err
 	}
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b), nil
+	word := tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
+	if len(word) > maxToken {
+		return "", fmt.Errorf("an invitation of %d characters is over the limit of %d", len(word), maxToken)
+	}
+	return word, nil
 }
 
 // ParseToken reads an invitation. Errors never repeat it: it holds a secret.
 func ParseToken(s string) (Token, error) {
 	s = strings.TrimSpace(s)
 	body, ok := strings.CutPrefix(s, tokenPrefix)
-	if !ok || len(s) > maxToken {
+	if !ok {
 		return Token{}, errors.New("this is no invitation: it does not begin with " + tokenPrefix)
+	}
+	if len(s) > maxToken {
+		return Token{}, fmt.Errorf("this is no invitation: it is longer than %d characters", maxToken)
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(body)
 	if err != nil {
@@ -59,7 +68,10 @@ func ParseToken(s string) (Token, error) {
 	if err := canon.Unmarshal(b, &t, maxToken); err != nil {
 		return Token{}, errors.New("this invitation is damaged: copy the whole line")
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }
 
 func (t Token) check() error {
@@ -67,12 +79,20 @@ func (t Token) check() error {
 		return fmt.Errorf("invitation: %w", err)
 	}
 	for _, h := range append([]string{t.Alliance, t.Hash}, t.Pins...) {
-		if b, err := hex.DecodeString(h); err != nil || len(b) != sha256.Size {
+		if !isHex(h, sha256.Size) {
 			return errors.New("invitation: a hash in it is none")
+		}
+	}
+	for _, g := range t.Groups {
+		if err := CheckName(g); err != nil {
+			return fmt.Errorf("invitation: group: %w", err)
 		}
 	}
 	if len(t.Secret) != SecretSize || len(t.Endpoints) == 0 || len(t.Pins) == 0 || t.Version == 0 {
 		return errors.New("invitation: it is incomplete")
+	}
+	if err := checkEndpoints(t.Endpoints); err != nil {
+		return fmt.Errorf("invitation: %w", err)
 	}
 	return nil
 }

@@ -53,23 +53,12 @@ type RuleSet struct {
 
 // LoadRules reads the rules of folders (every .yml and .yaml file below them, in lexical order) and of files;
 // a file that is reached twice is read once. Rules that do not load are counted, told to rejected (which may
-// be nil), and keep no other from loading. The error names a path that is not there, or a folder from which
-// not one rule came.
+// be nil), and keep no other from loading. The error names a path that is not there, or a folder without any
+// rule file.
 func LoadRules(paths []string, opt sigma.Options, rejected func(Rejected)) (RuleSet, error) {
 	l := &ruleLoader{opt: opt, seen: map[string]bool{}, rejected: rejected}
-	for _, path := range paths {
-		files, rules := l.set.Files, len(l.set.Rules)
-		fresh, err := l.path(path)
-		switch {
-		case err != nil:
-			return l.set, err
-		case l.set.Files == files && fresh:
-			return l.set, fmt.Errorf("%s holds no rule: no .yml or .yaml file below it", path)
-		case len(l.set.Rules) == rules && fresh:
-			return l.set, fmt.Errorf("%s holds no rule that can be used (%d rule files)", path, l.set.Files-files)
-		}
-	}
-	return l.set, nil
+	err := l.all(paths)
+	return l.set, err
 }
 
 // RuleReport is what `rules check` says; its JSON form is an interface.
@@ -86,18 +75,9 @@ func CheckRules(paths []string, opt sigma.Options) (RuleReport, error) {
 	l := &ruleLoader{opt: opt, seen: map[string]bool{}, rejected: func(r Rejected) {
 		report.Rejected = append(report.Rejected, r)
 	}}
-	for _, path := range paths {
-		files := l.set.Files
-		fresh, err := l.path(path)
-		if err == nil && fresh && l.set.Files == files {
-			err = fmt.Errorf("%s holds no rule: no .yml or .yaml file below it", path)
-		}
-		if err != nil {
-			return report, err
-		}
-	}
+	err := l.all(paths)
 	report.Files, report.Loaded = l.set.Files, len(l.set.Rules)
-	return report, nil
+	return report, err
 }
 
 type ruleLoader struct {
@@ -107,18 +87,29 @@ type ruleLoader struct {
 	set      RuleSet
 }
 
-// path loads a folder or a file. fresh is false where all of it had been read before.
-func (l *ruleLoader) path(path string) (fresh bool, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return false, fmt.Errorf("reading rules: %w", err)
+func (l *ruleLoader) all(paths []string) error {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("reading rules: %w", err)
+		}
+		if !info.IsDir() {
+			l.file(path)
+			continue
+		}
+		found, err := l.folder(path)
+		if err != nil {
+			return fmt.Errorf("reading rules: %w", err)
+		}
+		if !found {
+			return fmt.Errorf("%s holds no rule: there is no .yml or .yaml file below it", path)
+		}
 	}
-	if !info.IsDir() {
-		return l.file(path), nil
-	}
-	fresh = true
-	repeated := 0
-	files := l.set.Files
+	return nil
+}
+
+// folder loads what is below a folder and says whether there was any rule file.
+func (l *ruleLoader) folder(path string) (found bool, err error) {
 	// DirFS, because the path itself may be a link to a folder; links below it are not followed.
 	err = fs.WalkDir(os.DirFS(path), ".", func(name string, d fs.DirEntry, err error) error {
 		full := filepath.Join(path, filepath.FromSlash(name))
@@ -127,19 +118,20 @@ func (l *ruleLoader) path(path string) (fresh bool, err error) {
 			return nil
 		}
 		ext := strings.ToLower(filepath.Ext(name))
-		if d.Type().IsRegular() && (ext == ".yml" || ext == ".yaml") && !l.file(full) {
-			repeated++
+		if d.Type().IsRegular() && (ext == ".yml" || ext == ".yaml") {
+			found = true
+			l.file(full)
 		}
 		return nil
 	})
-	return l.set.Files > files || repeated == 0, err
+	return found, err
 }
 
-// file loads one file; false says that it was loaded before.
-func (l *ruleLoader) file(path string) bool {
+// file loads one file, unless it was loaded before.
+func (l *ruleLoader) file(path string) {
 	if abs, err := filepath.Abs(path); err == nil {
 		if l.seen[abs] {
-			return false
+			return
 		}
 		l.seen[abs] = true
 	}
@@ -147,12 +139,12 @@ func (l *ruleLoader) file(path string) bool {
 	data, err := readFile(path, sigma.MaxFileSize+1) // one more, so that the parser sees that it is too long
 	if err != nil {
 		l.reject(Rejected{File: path, Reason: reasonRead, Detail: err.Error()})
-		return true
+		return
 	}
 	found, err := sigma.Parse(data, l.opt)
 	if err != nil {
 		l.reject(rejectedFile(path, err))
-		return true
+		return
 	}
 	for _, r := range found.Rejected {
 		l.reject(Rejected{File: path, Line: max(r.Line, r.Err.Line), ID: r.ID, Title: r.Title, Reason: string(r.Err.Reason), Detail: r.Err.Error()})
@@ -160,7 +152,6 @@ func (l *ruleLoader) file(path string) bool {
 	for _, r := range found.Rules {
 		l.set.Rules = append(l.set.Rules, Rule{path, r})
 	}
-	return true
 }
 
 // rejectedFile is about a file of which no rule can be read.

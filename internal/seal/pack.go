@@ -19,68 +19,118 @@ const (
 	maxBlobPayload  = 32 << 20
 )
 
-// dictionary is a raw zstd dictionary: strings typical of what is shared, the most frequent last. It is
-// pinned: another one gets another hash in the header, and both must then be kept.
+// dictionary is a raw zstd dictionary: vocabulary of STIX and Sigma, written by hand, the most frequent
+// last. It is pinned: another one gets another hash in the header, and both must then be kept.
 //
 //go:embed dictionary.txt
 var dictionary []byte
 
-// dictionaryID is any fixed number; frames name it, the header's hash is what identifies.
-const dictionaryID = 0x5357
+// dictionaryID is that of frames: none, for a raw dictionary has none, and `zstd -D dictionary.txt` opens
+// them. The header's hash is what identifies.
+const dictionaryID = 0
 
 // window bounds what an encoder looks back to, and so what a decoder must hold.
 const window = 1 << 20
 
-// Dictionary is the first bytes of the dictionary's SHA-256, as headers carry it.
-func Dictionary() [8]byte {
+var dictionaryHash = sync.OnceValue(func() [8]byte {
 	sum := sha256.Sum256(dictionary)
 	return [8]byte(sum[:])
-}
-
-// packer holds the encoder and the decoder, made at first use: each costs some megabytes, which an idle
-// node need not spend. Both are safe for concurrent use.
-var packer = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true),
-		zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderDictRaw(dictionaryID, dictionary))
 })
 
-// bestPacker packs large payloads, where every kilobyte is sent to every member: slower, and rare.
-var bestPacker = sync.OnceValues(func() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window),
-		zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderDictRaw(dictionaryID, dictionary))
-})
+// Dictionary is the first bytes of the dictionary's SHA-256, as headers carry it.
+func Dictionary() [8]byte { return dictionaryHash() }
 
-func newUnpacker(max uint64) func() (*zstd.Decoder, error) {
-	return sync.OnceValues(func() (*zstd.Decoder, error) {
-		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(max),
-			zstd.WithDecoderMaxWindow(window), zstd.WithDecoderDictRaw(dictionaryID, dictionary))
-	})
+// limits are what a packed payload may become, and with what it was packed.
+type limits struct {
+	payload    int  // bytes
+	dictionary bool // with the pinned one, or with none
+	padded     bool
 }
 
+// What the three kinds of frames are. A blob is packed without a dictionary: it would gain nothing, and its
+// frame has no header that could name one.
 var (
-	entryUnpacker = newUnpacker(maxEntryPayload)
-	blobUnpacker  = newUnpacker(maxBlobPayload)
+	sealedFrame = limits{maxEntryPayload, true, true}
+	clearFrame  = limits{maxEntryPayload, true, false}
+	blobFrame   = limits{maxBlobPayload, false, true}
 )
 
+// newEncoder makes an encoder, which is safe for concurrent use. The fastest level takes 2 MB and a hundredth
+// more bytes on rules than the default, fewer on large ones; the best takes 70 MB with a dictionary and
+// copies them for each payload.
+func newEncoder(dict bool) (*zstd.Encoder, error) {
+	opts := []zstd.EOption{
+		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedFastest),
+	}
+	if dict {
+		opts = append(opts, zstd.WithEncoderDictRaw(dictionaryID, dictionary))
+	}
+	return zstd.NewWriter(nil, opts...)
+}
+
+// newDecoder makes a decoder. Sizes that a frame declares are held against max before memory is taken for
+// them, what it does not declare while it is unpacked.
+func newDecoder(max uint64, dict bool) (*zstd.Decoder, error) {
+	opts := []zstd.DOption{
+		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(max), zstd.WithDecoderMaxWindow(window),
+	}
+	if dict {
+		opts = append(opts, zstd.WithDecoderDictRaw(dictionaryID, dictionary))
+	}
+	return zstd.NewReader(nil, opts...)
+}
+
+// What entries need is made at first use and kept.
+var (
+	entryEncoder = sync.OnceValues(func() (*zstd.Encoder, error) { return newEncoder(true) })
+	entryDecoder = sync.OnceValues(func() (*zstd.Decoder, error) { return newDecoder(maxEntryPayload, true) })
+)
+
+// encoder for a kind of frame. What blobs need is made each time, here and below: they are rare, an idle node
+// has better uses for the memory, and a decoder holds on to the last frame that it unpacked.
+func (l limits) encoder() (*zstd.Encoder, error) {
+	if l.dictionary {
+		return entryEncoder()
+	}
+	return newEncoder(false)
+}
+
+func (l limits) decoder() (*zstd.Decoder, error) {
+	if l.dictionary {
+		return entryDecoder()
+	}
+	return newDecoder(uint64(l.payload), false)
+}
+
+// of gives the limits for an entry: it says itself whether it was packed with the dictionary or with none.
+func (l limits) of(h entry.Header) (limits, error) {
+	switch h.Dictionary {
+	case Dictionary():
+	case [8]byte{}:
+		l.dictionary = false
+	default:
+		return l, fmt.Errorf("packed with dictionary %x, which this version does not have", h.Dictionary)
+	}
+	return l, nil
+}
+
 // pack makes a payload frame: u32 length, zstd frame and, where padded, zeros up to Padme of the whole.
-func pack(p entry.Payload, max int, padded bool) ([]byte, error) {
+func pack(p entry.Payload, l limits) ([]byte, error) {
 	raw, err := p.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > max {
-		return nil, fmt.Errorf("%w: a payload of %d bytes, the limit is %d", ErrTooLarge, len(raw), max)
+	if len(raw) > l.payload {
+		return nil, fmt.Errorf("%w: a payload of %d bytes, the limit is %d", ErrTooLarge, len(raw), l.payload)
 	}
-	enc, err := packer()
-	if max == maxBlobPayload {
-		enc, err = bestPacker()
-	}
+	enc, err := l.encoder()
 	if err != nil {
 		return nil, err
 	}
 	frame := enc.EncodeAll(raw, make([]byte, 4, 4+len(raw)/2))
 	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
-	if padded {
+	if l.padded {
 		frame = append(frame, make([]byte, entry.Padme(len(frame))-len(frame))...)
 	}
 	return frame, nil
@@ -90,7 +140,7 @@ func pack(p entry.Payload, max int, padded bool) ([]byte, error) {
 var errPacked = errors.New("a payload frame that is damaged")
 
 // unpack is the inverse of pack.
-func unpack(frame []byte, max int, padded bool) (entry.Payload, error) {
+func unpack(frame []byte, l limits) (entry.Payload, error) {
 	if len(frame) < 4 {
 		return entry.Payload{}, errPacked
 	}
@@ -99,7 +149,7 @@ func unpack(frame []byte, max int, padded bool) (entry.Payload, error) {
 		return entry.Payload{}, errPacked
 	}
 	packed, rest := frame[4:4+n], frame[4+n:]
-	if want := entry.Padme(4 + int(n)); padded && len(frame) != want || !padded && len(rest) > 0 {
+	if want := entry.Padme(4 + int(n)); l.padded && len(frame) != want || !l.padded && len(rest) > 0 {
 		return entry.Payload{}, fmt.Errorf("%w: padded to %d bytes", errPacked, len(frame))
 	}
 	for _, b := range rest {
@@ -107,10 +157,7 @@ func unpack(frame []byte, max int, padded bool) (entry.Payload, error) {
 			return entry.Payload{}, fmt.Errorf("%w: padding that is not zero", errPacked)
 		}
 	}
-	dec, err := entryUnpacker()
-	if max == maxBlobPayload {
-		dec, err = blobUnpacker()
-	}
+	dec, err := l.decoder()
 	if err != nil {
 		return entry.Payload{}, err
 	}
@@ -118,8 +165,8 @@ func unpack(frame []byte, max int, padded bool) (entry.Payload, error) {
 	if err != nil {
 		return entry.Payload{}, fmt.Errorf("%w: %w", errPacked, err)
 	}
-	if len(raw) > max {
-		return entry.Payload{}, fmt.Errorf("%w: %d bytes unpacked, the limit is %d", errPacked, len(raw), max)
+	if len(raw) > l.payload {
+		return entry.Payload{}, fmt.Errorf("%w: %d bytes unpacked, the limit is %d", errPacked, len(raw), l.payload)
 	}
 	return entry.ParsePayload(raw)
 }

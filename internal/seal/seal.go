@@ -28,9 +28,6 @@ var (
 	ErrOpen = errors.New("it does not open with this key at this place")
 )
 
-// overhead of AES-GCM with a random nonce: nonce 12, tag 16.
-const overhead = 28
-
 // NewKey draws an epoch key.
 func NewKey(rand io.Reader) ([]byte, error) {
 	key := make([]byte, KeySize)
@@ -42,6 +39,9 @@ func NewKey(rand io.Reader) ([]byte, error) {
 
 // expand is HKDF-Expand over a label, a log's id and numbers.
 func expand(key []byte, label, log string, numbers ...uint64) ([]byte, error) {
+	if len(key) != KeySize {
+		return nil, fmt.Errorf("an epoch key of %d bytes, not %d", len(key), KeySize)
+	}
 	info := entry.AppendStr16([]byte(label), log)
 	for _, n := range numbers {
 		info = binary.BigEndian.AppendUint64(info, n)
@@ -65,8 +65,10 @@ func Committed(key []byte, log string, epoch uint64, commitment [32]byte) bool {
 	return err == nil && bytes.Equal(c[:], commitment[:])
 }
 
-// Reader ids, as HPKE's info names them.
-func Member(id string) string   { return "member:" + id }
+// Member is a member's reader id, as HPKE's info names it.
+func Member(id string) string { return "member:" + id }
+
+// Recovery is the reader id of a member's own recovery key.
 func Recovery(id string) string { return "recovery:" + id }
 
 // suite is HPKE's: HKDF-SHA-256 and AES-256-GCM, which Go's FIPS module has.
@@ -79,6 +81,9 @@ func wrapInfo(epochEntry []byte, reader string) []byte {
 
 // Wrap seals an epoch key for one reader: encapsulated key 1,120 bytes, ciphertext 48.
 func Wrap(key, epochEntry []byte, reader string, public []byte) ([]byte, error) {
+	if len(key) != KeySize {
+		return nil, fmt.Errorf("wrapping for %s: an epoch key of %d bytes, not %d", reader, len(key), KeySize)
+	}
 	pub, err := hpke.MLKEM768X25519().NewPublicKey(public)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping for %s: %w", reader, err)
@@ -111,11 +116,11 @@ func gcm(key []byte) (cipher.AEAD, error) {
 
 // Entry seals a payload for the place it will have: its log, epoch and index.
 func Entry(key []byte, log string, epoch, index uint64, p entry.Payload) ([]byte, error) {
-	frame, err := pack(p, maxEntryPayload, true)
+	frame, err := pack(p, sealedFrame)
 	if err != nil {
 		return nil, err
 	}
-	if n := entry.HeaderSize + overhead + len(frame); n > entry.Max {
+	if n := entry.HeaderSize + entry.Overhead + len(frame); n > entry.Max {
 		return nil, fmt.Errorf("%w: an entry of %d bytes, the limit is %d", ErrTooLarge, n, entry.Max)
 	}
 	entryKey, err := expand(key, "shieldwall/entry/v1", log, epoch, index)
@@ -132,7 +137,8 @@ func Entry(key []byte, log string, epoch, index uint64, p entry.Payload) ([]byte
 
 // OpenEntry opens a sealed entry at its place. Check the epoch's commitment before.
 func OpenEntry(key []byte, e entry.Entry, log string, index uint64) (entry.Payload, error) {
-	if err := knownDictionary(e.Header); err != nil {
+	l, err := sealedFrame.of(e.Header)
+	if err != nil {
 		return entry.Payload{}, err
 	}
 	entryKey, err := expand(key, "shieldwall/entry/v1", log, e.Epoch, index)
@@ -147,19 +153,23 @@ func OpenEntry(key []byte, e entry.Entry, log string, index uint64) (entry.Paylo
 	if err != nil {
 		return entry.Payload{}, ErrOpen
 	}
-	return unpack(frame, maxEntryPayload, true)
+	return unpack(frame, l)
 }
 
-func knownDictionary(h entry.Header) error {
-	if h.Dictionary != Dictionary() {
-		return fmt.Errorf("packed with dictionary %x, which this version does not have", h.Dictionary)
+// checkClear is the last gate before a payload that everybody can read.
+func checkClear(p entry.Payload) error {
+	if p.TLP != 1 || p.Audience != "everyone" {
+		return fmt.Errorf("an unsealed entry is CLEAR to everyone or nothing, not marking %d to %.80q", p.TLP, p.Audience)
 	}
 	return nil
 }
 
-// Clear makes the one kind of entry that is not sealed.
+// Clear makes the one kind of entry that is not sealed: CLEAR to everyone.
 func Clear(p entry.Payload) ([]byte, error) {
-	frame, err := pack(p, maxEntryPayload, false)
+	if err := checkClear(p); err != nil {
+		return nil, err
+	}
+	frame, err := pack(p, clearFrame)
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +181,25 @@ func Clear(p entry.Payload) ([]byte, error) {
 
 // OpenClear reads an entry that is not sealed.
 func OpenClear(e entry.Entry) (entry.Payload, error) {
-	if err := knownDictionary(e.Header); err != nil {
+	if e.Kind != entry.KindClear {
+		return entry.Payload{}, fmt.Errorf("an entry of kind %d is not a clear one", e.Kind)
+	}
+	l, err := clearFrame.of(e.Header)
+	if err != nil {
 		return entry.Payload{}, err
 	}
-	return unpack(e.Body, maxEntryPayload, false)
+	p, err := unpack(e.Body, l)
+	if err == nil {
+		err = checkClear(p)
+	}
+	if err != nil {
+		return entry.Payload{}, err
+	}
+	return p, nil
 }
+
+// errNotObjects says that a blob would hold another blob, or withdrawals.
+var errNotObjects = errors.New("a blob holds objects only")
 
 const blobAAD = "shieldwall/blob/v1"
 
@@ -185,7 +209,10 @@ const MaxBlob = 16 << 20
 // Blob seals a payload that does not fit an entry. The ciphertext travels by its hash; the entry carries
 // the reference, which holds the key.
 func Blob(rand io.Reader, p entry.Payload) (ciphertext []byte, ref entry.BlobRef, err error) {
-	frame, err := pack(p, maxBlobPayload, true)
+	if p.Type != entry.Objects {
+		return nil, ref, errNotObjects
+	}
+	frame, err := pack(p, blobFrame)
 	if err != nil {
 		return nil, ref, err
 	}
@@ -217,5 +244,12 @@ func OpenBlob(ref entry.BlobRef, ciphertext []byte) (entry.Payload, error) {
 	if err != nil {
 		return entry.Payload{}, ErrOpen
 	}
-	return unpack(frame, maxBlobPayload, true)
+	p, err := unpack(frame, blobFrame)
+	if err == nil && p.Type != entry.Objects {
+		err = errNotObjects
+	}
+	if err != nil {
+		return entry.Payload{}, err
+	}
+	return p, nil
 }

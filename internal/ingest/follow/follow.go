@@ -18,6 +18,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,7 +87,9 @@ type Stats struct {
 	Events  int64 // taken by the sink
 	Bytes   int64
 	Errors  int64 // lines, records and chunks that could not be read, and files
-	// Problem is the last error; empty where there was none.
+	// LastError is the newest of them; empty where there was none.
+	LastError string
+	// Problem says which sources cannot be followed now, and why; empty where all can.
 	Problem string
 }
 
@@ -142,7 +145,7 @@ func (f *Follower) Stats() Stats {
 
 // poll looks at every source once; more says that some file had more than one look may take.
 func (f *Follower) poll(ctx context.Context) (more bool) {
-	files, ignored := 0, 0
+	files, ignored, problem := 0, 0, ""
 	for _, w := range f.watches {
 		again, err := f.look(ctx, w)
 		if ctx.Err() != nil {
@@ -154,6 +157,7 @@ func (f *Follower) poll(ctx context.Context) (more bool) {
 			if failing != w.failing {
 				f.problem(w.source.Path, err)
 			}
+			problem = strings.TrimPrefix(fmt.Sprintf("%s; following %s: %s", problem, w.source.Path, failing), "; ")
 		}
 		w.failing = failing
 		more = more || again
@@ -166,7 +170,7 @@ func (f *Follower) poll(ctx context.Context) (more bool) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stats.Files, f.stats.Ignored = files, ignored
+	f.stats.Files, f.stats.Ignored, f.stats.Problem = files, ignored, problem
 	return more
 }
 
@@ -176,7 +180,7 @@ func (f *Follower) problem(path string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stats.Errors++
-	f.stats.Problem = fmt.Sprintf("following %s: %v", path, err)
+	f.stats.LastError = fmt.Sprintf("following %s: %v", path, err)
 }
 
 // unreadable counts what could not be read of a file, and logs the first ones.
@@ -194,7 +198,7 @@ func (u *unreadable) report(err error) {
 	u.f.mu.Lock()
 	defer u.f.mu.Unlock()
 	u.f.stats.Errors++
-	u.f.stats.Problem = fmt.Sprintf("%s: %v", u.path, err)
+	u.f.stats.LastError = fmt.Sprintf("%s: %v", u.path, err)
 }
 
 func (f *Follower) took(events, bytes int64) {

@@ -138,7 +138,7 @@ func TestLogDamaged(t *testing.T) {
 	if good < records(t, data[:4096+chunkSize]) || len(w.events) != good+2 {
 		t.Errorf("%d records of the good chunks, %d events in all", good, len(w.events))
 	}
-	if st := f.Stats(); st.Errors == 0 || st.Problem == "" {
+	if st := f.Stats(); st.Errors == 0 || st.LastError == "" {
 		t.Errorf("stats: %+v", st)
 	}
 	before := len(w.events)

@@ -142,7 +142,8 @@ func (s *Store) UpdateDurable(ctx context.Context, fn func(*Tx) error) error {
 	return s.w.submit(ctx, fn, true)
 }
 
-// View runs fn in a read-only snapshot, at the same time as other readers and the writer.
+// View runs fn in a read-only snapshot, at the same time as other readers and the writer. It waits while all
+// Readers are taken, so fn must not call View itself.
 func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	if ctx.Err() != nil {
 		return queued(ctx)

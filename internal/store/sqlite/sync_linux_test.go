@@ -61,18 +61,7 @@ func TestSyncs(t *testing.T) {
 // TestDiskFull fills a small file system. What was reported committed is there afterwards; what no longer
 // fitted was reported as ErrFull; with room again the store goes on.
 func TestDiskFull(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		t.Skipf("mounting a small file system: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Errorf("unmounting: %v", err)
-		}
-	})
+	dir := smallDisk(t, "3m")
 	path := filepath.Join(dir, "s.db")
 	st, err := Open(t.Context(), path, Options{})
 	if err != nil {
@@ -97,10 +86,7 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("unit %d: %v", i, err)
 		}
 	}
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil || fs.Bavail > 64 {
-		t.Fatalf("the file system was never full: %d blocks left, %v", fs.Bavail, err)
-	}
+	assertFull(t, dir)
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
@@ -131,5 +117,32 @@ func TestDiskFull(t *testing.T) {
 	}
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// smallDisk is a file system of its own; it is gone when the test ends.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("mounting a small file system needs root")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("mounting a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmounting: %v", err)
+		}
+	})
+	return dir
+}
+
+// assertFull shows that the fault was real.
+func assertFull(t *testing.T, dir string) {
+	t.Helper()
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil || fs.Bavail > 64 {
+		t.Fatalf("the file system was never full: %d blocks left, %v", fs.Bavail, err)
 	}
 }
