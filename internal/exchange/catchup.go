@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -10,67 +11,76 @@ import (
 	"shieldwall/internal/merkle"
 )
 
-// Bounds of a catch-up. A stream carries a smaller gap more cheaply.
+// Bounds of a catch-up.
 const (
-	// tilesFrom is how many entries a follower must lack before it fetches tiles.
+	// tilesFrom is how many entries a follower must lack before it fetches tiles: a stream carries a smaller
+	// gap more cheaply, if it fits one batch.
 	tilesFrom = 512
-	// catchUpBytes is how much is verified before it is committed.
-	catchUpBytes = 2 << 20
 	// maxTile and maxBundle bound what a peer may answer.
-	maxTile   = 256 * tlog.HashSize
-	maxBundle = 256 * (2 + 65535)
+	maxTile   = merkle.TileWidth * tlog.HashSize
+	maxBundle = merkle.MaxBundle
 )
 
-// catchUp fetches what is missing as entry bundles, each checked against hash tiles that lead to the
-// signed root, and commits as it goes: an interrupted catch-up goes on where it was.
-func (f *follower) catchUp(ctx context.Context, peer Peer, r *receipts) error {
-	checkpoint, err := peer.Checkpoint(ctx, f.log)
+// catchUp brings the log up to the newest checkpoint where much is missing, or where a stream cannot carry
+// the gap (behind): it fetches entry bundles, each checked against hash tiles that lead to the signed root.
+// What it commits stays: an interrupted catch-up goes on where it was.
+func (s *session) catchUp(ctx context.Context, behind bool) error {
+	checkpoint, err := s.remote.Checkpoint(ctx, s.log)
 	if err != nil {
 		return err
 	}
-	v, err := f.verifier()
+	head, err := s.head(checkpoint)
 	if err != nil {
 		return err
 	}
-	head, err := v.Head(checkpoint)
-	if err != nil {
-		return err
-	}
-	f.saw(head.Size)
-	if head.Size < f.frontier.Size()+tilesFrom {
+	switch held := s.tree.Size(); {
+	case head.Size == held && head.Root != s.tree.Root():
+		return fmt.Errorf("%w: it does not sign the %d entries held", federation.ErrRoot, held)
+	case head.Size == held && behind:
+		return errors.New("the peer's stream promises more entries than its checkpoint has")
+	case head.Size == held:
+		return nil
+	case !behind && head.Size < held+tilesFrom && s.signed.Size <= held:
 		return nil
 	}
-	f.set("catching up")
-	tiles := tlog.TileHashReader(tlog.Tree{N: int64(head.Size), Hash: head.Root}, f.tileReader(ctx, peer))
-	// What is held must be a prefix of what is signed before anything is added to it.
-	if prefix, err := tlog.TreeHash(int64(f.frontier.Size()), tiles); err != nil {
-		return fmt.Errorf("proving that the log only grew: %w", err)
-	} else if prefix != f.frontier.Root() {
-		return fmt.Errorf("%w: it does not continue the %d entries held", federation.ErrRoot, f.frontier.Size())
+	s.set("catching up")
+	tiles := tlog.TileHashReader(tlog.Tree{N: int64(head.Size), Hash: head.Root}, s.tileReader(ctx))
+	if err := s.proveContinues(tiles); err != nil {
+		return err
 	}
-	next, held, bytes := f.frontier.Clone(), [][]byte(nil), 0
+	next := s.tree.Clone()
 	for next.Size() < head.Size {
-		entries, err := f.bundle(ctx, peer, tiles, next.Size(), head.Size)
+		entries, err := s.bundle(ctx, tiles, next.Size(), head.Size)
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
-			next.Append(tlog.RecordHash(e))
-			bytes += len(e)
+			next.Append(merkle.LeafHash(e))
 		}
-		held = append(held, entries...)
-		var reached *federation.Head
-		if next.Size() == head.Size {
-			if next.Root() != head.Root {
-				return federation.ErrRoot
-			}
-			reached = &head
+		if err := s.persist(ctx, next.Clone(), entries, head); err != nil {
+			return err
 		}
-		if bytes >= catchUpBytes || reached != nil {
-			if err := f.persist(ctx, next.Clone(), held, reached, r); err != nil {
-				return err
-			}
-			held, bytes = nil, 0
+	}
+	if next.Root() != head.Root {
+		return fmt.Errorf("%w of %d entries", federation.ErrRoot, head.Size) // every leaf was proven: cannot be
+	}
+	return nil
+}
+
+// proveContinues wants what is held, and what was signed before, to be prefixes of what is signed now,
+// before anything is added.
+func (s *session) proveContinues(tiles tlog.HashReader) error {
+	prefixes := []federation.Head{{Size: s.tree.Size(), Root: s.tree.Root()}}
+	if s.signed.Size > s.tree.Size() {
+		prefixes = append(prefixes, s.signed)
+	}
+	for _, p := range prefixes {
+		root, err := tlog.TreeHash(int64(p.Size), tiles)
+		if err != nil {
+			return fmt.Errorf("proving that the log only grew: %w", err)
+		}
+		if root != p.Root {
+			return fmt.Errorf("%w: it does not continue the %d entries signed before", federation.ErrRoot, p.Size)
 		}
 	}
 	return nil
@@ -78,11 +88,11 @@ func (f *follower) catchUp(ctx context.Context, peer Peer, r *receipts) error {
 
 // bundle fetches the entries of the bundle that holds index from, from that index on, and proves each
 // against the signed root.
-func (f *follower) bundle(ctx context.Context, peer Peer, tiles tlog.HashReader, from, size uint64) ([][]byte, error) {
+func (s *session) bundle(ctx context.Context, tiles tlog.HashReader, from, size uint64) ([][]byte, error) {
 	n := from / merkle.TileWidth
 	width := min(size-n*merkle.TileWidth, merkle.TileWidth)
 	path := merkle.BundlePath(n, int(width))
-	data, err := peer.Resource(ctx, f.log, path, maxBundle)
+	data, err := s.remote.Resource(ctx, s.log, path, maxBundle)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +110,8 @@ func (f *follower) bundle(ctx context.Context, peer Peer, tiles tlog.HashReader,
 		return nil, fmt.Errorf("proving %s: %w", path, err)
 	}
 	for i, e := range entries {
-		if tlog.RecordHash(e) != hashes[i] {
-			return nil, fmt.Errorf("entry %d is not the one that the signed root covers", from+uint64(i))
+		if merkle.LeafHash(e) != hashes[i] {
+			return nil, fmt.Errorf("%w: entry %d is not the one that it covers", federation.ErrRoot, from+uint64(i))
 		}
 	}
 	return entries, nil
@@ -112,13 +122,13 @@ func (f *follower) bundle(ctx context.Context, peer Peer, tiles tlog.HashReader,
 const maxCachedTiles = 64
 
 // tileReader gives the tiles of a peer's log to tlog, which proves each before it uses it.
-func (f *follower) tileReader(ctx context.Context, peer Peer) tlog.TileReader {
+func (s *session) tileReader(ctx context.Context) tlog.TileReader {
 	cache := map[merkle.Tile][]byte{}
 	return merkle.TileReader(func(t merkle.Tile) ([]byte, error) {
 		if data := cache[t]; data != nil {
 			return data, nil
 		}
-		data, err := peer.Resource(ctx, f.log, t.Path(), maxTile)
+		data, err := s.remote.Resource(ctx, s.log, t.Path(), maxTile)
 		if err != nil {
 			return nil, err
 		}

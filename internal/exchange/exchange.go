@@ -57,7 +57,8 @@ type Mirror interface {
 	// Load rebuilds the frontier of what is held of a log: its first size entries.
 	Load(ctx context.Context, log string, size uint64) (*merkle.Frontier, error)
 	// Store writes entries from index first on, and the tiles they touch. before is the frontier at
-	// first. head is nil where the entries do not reach a signed checkpoint yet.
+	// first; it is not changed. head is the signed checkpoint that ends with the entries, nil where they do
+	// not reach one yet.
 	Store(tx Tx, log, member string, before *merkle.Frontier, first uint64, entries [][]byte, head *federation.Head) error
 }
 
@@ -66,7 +67,8 @@ type Roll interface {
 	Now() *federation.Membership
 	// Changed is closed at the next change.
 	Changed() <-chan struct{}
-	// Learn fetches what the news promise and this node lacks, from the peer that told them.
+	// Learn fetches what the news promise and this node lacks, from the peer that told them. Several
+	// followers call it at a time.
 	Learn(ctx context.Context, from Peer, news News) error
 }
 
@@ -84,7 +86,7 @@ type Batch struct {
 	Entries    [][]byte
 }
 
-// Peer is one member's node as its protocol shows it.
+// Peer is one member's node as its protocol shows it. Every call ends soon after its context.
 type Peer interface {
 	Checkpoint(ctx context.Context, log string) ([]byte, error)
 	Resource(ctx context.Context, log, path string, max int64) ([]byte, error)
@@ -121,12 +123,13 @@ type Exchange struct {
 
 	mu        sync.Mutex // guards the fields below
 	followers map[string]*follower
+	ended     map[string]<-chan struct{} // per member: closed once its newest follower has ended
 	rejected  map[string]int64
 }
 
 // New makes an Exchange; Run starts it.
 func New(opt Options) *Exchange {
-	return &Exchange{opt: opt, followers: map[string]*follower{}, rejected: map[string]int64{}}
+	return &Exchange{opt: opt, followers: map[string]*follower{}, ended: map[string]<-chan struct{}{}, rejected: map[string]int64{}}
 }
 
 // Run follows every member with a card, as the membership changes, until ctx ends.
@@ -146,29 +149,38 @@ func (x *Exchange) Run(ctx context.Context) error {
 	}
 }
 
-// reconcile starts a follower for each member that has none and ends those of members that left or
-// changed their log.
+// reconcile starts a follower for each member that has none and ends those of members that left. A new
+// card ends a follower too: it may name another log, other endpoints or another TLS key.
 func (x *Exchange) reconcile(ctx context.Context, wg *sync.WaitGroup) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	wanted := map[string]string{} // member -> log
-	for _, p := range x.opt.Roll.Now().Peers(x.opt.Self) {
-		wanted[p.Member] = p.Log
+	type source struct{ log, card string }
+	now := x.opt.Roll.Now()
+	wanted := map[string]source{}
+	for _, p := range now.Peers(x.opt.Self) {
+		wanted[p.Member] = source{p.Log, now.CardHash(p.Member)}
 	}
 	for member, f := range x.followers {
-		if wanted[member] != f.log {
+		if wanted[member] != (source{f.log, f.card}) {
 			f.cancel()
 			delete(x.followers, member)
 		}
 	}
-	for member, log := range wanted {
+	for member, from := range wanted {
 		if x.followers[member] != nil {
 			continue
 		}
 		fctx, stop := context.WithCancel(ctx)
-		f := &follower{x: x, member: member, log: log, cancel: stop, state: "connecting", blobs: make(chan struct{}, 1)}
-		x.followers[member] = f
-		wg.Go(func() { f.run(fctx) })
+		f := &follower{
+			x: x, member: member, log: from.log, card: from.card, cancel: stop,
+			after: x.ended[member], done: make(chan struct{}), state: "connecting", missing: none,
+		}
+		x.followers[member], x.ended[member] = f, f.done
+		wg.Go(func() {
+			defer close(f.done)
+			defer stop()
+			f.run(fctx)
+		})
 	}
 }
 
@@ -193,24 +205,42 @@ func (x *Exchange) Rejected() map[string]int64 {
 	return out
 }
 
-// maxReasons bounds how many kinds of refusal are counted apart.
-const maxReasons = 64
+// maxReasons bounds how many (member, reason) are counted apart.
+const maxReasons = 4096
 
-func (x *Exchange) reject(member string, index uint64, reason string) {
-	x.opt.Log.Warn("entry refused", "member", member, "index", index, "reason", reason)
+// reject counts what was refused. It is logged ever more seldom: a peer can publish any amount of garbage.
+func (x *Exchange) reject(member string, r refusal) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	key := member + ": " + reason
+	key := member + ": " + r.reason
 	if _, known := x.rejected[key]; !known && len(x.rejected) >= maxReasons {
 		key = "other"
 	}
 	x.rejected[key]++
+	n := x.rejected[key]
+	x.mu.Unlock()
+	if n&(n-1) == 0 {
+		x.opt.Log.Warn("entry refused", "member", member, "index", r.index, "reason", r.reason, "detail", r.detail, "so_far", n)
+	}
 }
 
-// Retry times: quick at first, because most failures are a peer's restart; then patient.
+// blob returns a blob that is held here, nil where it is not.
+func (x *Exchange) blob(ctx context.Context, hash []byte) (data []byte, err error) {
+	err = x.opt.View(ctx, func(tx Tx) error {
+		data, err = tx.Blob(hash)
+		return err
+	})
+	if absent(err) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// Retry times: quick at first, because most failures are a peer's restart; then patient. A session that was
+// live for settled begins quickly again.
 const (
 	retryFirst = 200 * time.Millisecond
 	retryMost  = 20 * time.Second
+	settled    = time.Minute
 )
 
 // backoff is the wait before try n (from 0), spread so that a whole alliance does not come back at once.

@@ -2,41 +2,50 @@ package exchange
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
+	"math"
 	"sync"
 	"time"
 
 	"shieldwall/internal/federation"
-	"shieldwall/internal/merkle"
 	"shieldwall/internal/object"
 	"shieldwall/internal/status"
 )
 
-// follower follows one member's log.
-type follower struct {
-	x      *Exchange
-	member string
-	log    string
-	cancel context.CancelFunc
-	blobs  chan struct{} // wakes the fetcher of pending blobs; holds one wake
+// none is the index of no entry.
+const none = math.MaxUint64
 
-	// frontier is the verified tree of what is persisted; only the goroutine of run touches it.
-	frontier *merkle.Frontier
+// follower follows one member's log, as long as its card stays the same.
+type follower struct {
+	x                 *Exchange
+	member, log, card string
+	cancel            context.CancelFunc
+	after             <-chan struct{} // closed when the follower before this one has ended; nil if there was none
+	done              chan struct{}   // closed when this one has
+
+	rosterTries int // belongs to the goroutine of run, as the session does
+
+	// commits is held from a transaction on this log until what it brought is live and counted: the
+	// watermark must never say what does not act yet, and two goroutines commit.
+	commits sync.Mutex
 
 	mu       sync.Mutex // guards the fields below
 	peer     Peer
 	state    string
 	problem  string
 	lastSeen time.Time
+	wasLive  bool   // in this session
 	size     uint64 // verified and persisted
 	head     uint64 // newest size that the log's key signed
+	missing  uint64 // index of the first entry whose blob is not here; none if all are
 	applied  uint64 // admitted and live
 }
 
-// run follows until ctx ends: session after session, each on its own backoff.
+// run follows until ctx ends: session after session.
 func (f *follower) run(ctx context.Context) {
+	if f.after != nil {
+		<-f.after // it may be of the same log
+	}
 	peer := f.x.opt.Dial(f.member)
 	defer peer.Close()
 	f.mu.Lock()
@@ -48,10 +57,9 @@ func (f *follower) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) > time.Minute {
+		if f.failed(peer, err) && time.Since(began) >= settled {
 			fails = 0
 		}
-		f.failed(peer, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(f.x.backoff(fails)):
@@ -59,25 +67,30 @@ func (f *follower) run(ctx context.Context) {
 	}
 }
 
-// failed keeps why a session ended, for the status.
-func (f *follower) failed(peer Peer, err error) {
+// failed keeps why a session ended, for the status, and says whether the session had been live.
+func (f *follower) failed(peer Peer, err error) (wasLive bool) {
 	state, problem := "unreachable", err.Error()
 	if reason, no := peer.Refusal(err); no {
 		state, problem = "refused", "it refuses us: "+reason
+	} else if errors.Is(err, federation.ErrRoot) || errors.Is(err, federation.ErrRollback) {
+		state = "refused"
 	}
 	f.mu.Lock()
 	changed := f.problem != problem
 	f.state, f.problem = state, problem
+	wasLive, f.wasLive = f.wasLive, false
 	f.mu.Unlock()
 	if changed {
 		f.x.opt.Log.Warn("member not followed", "member", f.member, "state", state, "problem", problem)
 	}
+	return wasLive
 }
 
 func (f *follower) set(state string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state, f.problem, f.lastSeen = state, "", time.Now()
+	f.wasLive = f.wasLive || state == "live"
 }
 
 func (f *follower) fill(m *status.Member) {
@@ -90,166 +103,52 @@ func (f *follower) fill(m *status.Member) {
 	}
 }
 
-// errBehind ends a stream whose newest checkpoint lies further ahead than one batch: tiles are cheaper.
-var errBehind = errors.New("behind: catching up by tiles")
-
-// session loads what is held, catches up by tiles where much is missing and then follows live.
-func (f *follower) session(ctx context.Context, peer Peer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var helpers sync.WaitGroup
-	defer helpers.Wait()
-	defer cancel()
-	if err := f.load(ctx); err != nil {
-		return err
-	}
-	receipts := &receipts{f: f, peer: peer, wake: make(chan struct{}, 1)}
-	helpers.Go(func() { receipts.run(ctx) })
-	helpers.Go(func() { f.fetchBlobs(ctx, peer, receipts) })
-	receipts.notify()
-	f.wakeBlobs()
-	for {
-		if err := f.catchUp(ctx, peer, receipts); err != nil {
-			return err
-		}
-		err := peer.Stream(ctx, f.log, f.frontier.Size(),
-			func(b Batch) error { return f.take(ctx, b, receipts) },
-			func(n News) error {
-				f.set("live")
-				return f.x.opt.Roll.Learn(ctx, peer, n)
-			})
-		if !errors.Is(err, errBehind) {
-			return err
-		}
-	}
-}
-
-// haveKey is where the number of persisted entries is kept while they reach beyond the signed head.
-func (f *follower) haveKey() string { return "have/" + f.log }
-
-// load rebuilds the frontier from the store.
-func (f *follower) load(ctx context.Context) error {
-	var have, head uint64
-	err := f.x.opt.View(ctx, func(tx Tx) error {
-		var err error
-		if head, _, err = tx.LogHead(f.log); err != nil {
-			return err
-		}
-		v, err := tx.Meta(f.haveKey())
-		if len(v) == 8 {
-			have = binary.BigEndian.Uint64(v)
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("loading what is held of %s: %w", f.log, err)
-	}
-	have = max(have, head)
-	if f.frontier, err = f.x.opt.Mirror.Load(ctx, f.log, have); err != nil {
-		return fmt.Errorf("loading what is held of %s: %w", f.log, err)
-	}
-	f.mu.Lock()
-	f.size, f.head = have, max(f.head, head)
-	f.mu.Unlock()
-	return f.measureApplied(ctx)
-}
-
-// verifier checks checkpoints by the log key of the member's card in force.
-func (f *follower) verifier() (*federation.Verifier, error) {
-	return f.x.opt.Roll.Now().LogVerifier(f.member, f.log)
-}
-
-// take verifies a live batch and persists it.
-func (f *follower) take(ctx context.Context, b Batch, r *receipts) error {
-	v, err := f.verifier()
-	if err != nil {
-		return err
-	}
-	head, err := v.Head(b.Checkpoint)
-	if err != nil {
-		return err
-	}
-	f.saw(head.Size)
-	if b.First <= f.frontier.Size() && b.First+uint64(len(b.Entries)) < head.Size {
-		return errBehind
-	}
-	next, fresh, err := federation.Extend(f.frontier, head, b.First, b.Entries)
-	if err != nil {
-		return err
-	}
-	return f.persist(ctx, next, fresh, &head, r)
-}
-
+// saw notes a verified head.
 func (f *follower) saw(head uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.head, f.lastSeen = max(f.head, head), time.Now()
 }
 
-// persist commits verified entries together with what they say, then makes that live.
-func (f *follower) persist(ctx context.Context, next *merkle.Frontier, fresh [][]byte, head *federation.Head, r *receipts) error {
-	first := f.frontier.Size()
-	if next.Size() == first && head == nil {
-		return nil
-	}
-	var changes []object.Change
-	var pending bool
-	err := f.x.opt.Update(ctx, func(tx Tx) error {
-		changes, pending = nil, false
-		if err := f.x.opt.Mirror.Store(tx, f.log, f.member, f.frontier, first, fresh, head); err != nil {
-			return err
-		}
-		if err := tx.PutMeta(f.haveKey(), binary.BigEndian.AppendUint64(nil, next.Size())); err != nil {
-			return err
-		}
-		reader := &reader{x: f.x, tx: tx, member: f.member, log: f.log}
-		for i, e := range fresh {
-			if err := reader.read(first+uint64(i), e); err != nil {
-				return fmt.Errorf("entry %d: %w", first+uint64(i), err)
-			}
-		}
-		changes, pending = reader.changes, reader.pending
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("keeping what %s published: %w", f.member, err)
-	}
-	f.frontier = next
-	f.x.opt.Live(changes)
-	f.mu.Lock()
-	f.size = next.Size()
-	f.mu.Unlock()
-	if err := f.measureApplied(ctx); err != nil {
-		return err
-	}
-	r.notify()
-	if pending {
-		f.wakeBlobs()
-	}
-	return nil
-}
-
-// measureApplied sets the watermark: everything persisted, up to the first blob that is still missing.
-func (f *follower) measureApplied(ctx context.Context) error {
-	f.mu.Lock()
-	size := f.size
-	f.mu.Unlock()
-	err := f.x.opt.View(ctx, func(tx Tx) error {
-		return tx.EachPending(f.log, func(index uint64, _ []byte) error {
-			size = min(size, index)
-			return nil
-		})
-	})
-	if err != nil {
-		return err
-	}
+// loaded starts the watermark from the store: what it holds is live.
+func (f *follower) loaded(size, head, missing uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.applied = max(f.applied, size)
-	return nil
+	f.size, f.head, f.missing = size, max(f.head, head), missing
+	f.applied = max(f.applied, min(size, missing))
+}
+
+// advance moves the watermark up to size, or to the first entry that waits for its blob; pending is the
+// first one among those just committed. The caller holds commits.
+func (f *follower) advance(size, pending uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.size, f.missing = size, min(f.missing, pending)
+	f.applied = max(f.applied, min(f.size, f.missing))
+}
+
+// arrived moves the watermark after a blob came: missing is the first one that is still waited for. The
+// caller holds commits.
+func (f *follower) arrived(missing uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.missing = missing
+	f.applied = max(f.applied, min(f.size, f.missing))
 }
 
 func (f *follower) watermark() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.applied
+}
+
+// published makes what a committed unit brought live, and counts what was refused.
+func (f *follower) published(u *unit) {
+	if len(u.changes) > 0 {
+		f.x.opt.Live(u.changes)
+	}
+	for _, r := range u.refused {
+		f.x.reject(f.member, r)
+	}
+	u.changes, u.refused = []object.Change(nil), nil
 }

@@ -10,11 +10,17 @@ import (
 const receiptEvery = 20 * time.Millisecond
 
 // receipts sends the follower's watermark to the publisher whenever it rose; a newer one replaces one
-// that was not sent yet.
+// that was not sent yet. Each session sends it once more: the publisher may have lost it.
 type receipts struct {
 	f    *follower
 	peer Peer
 	wake chan struct{} // holds one wake
+}
+
+func newReceipts(f *follower, peer Peer) *receipts {
+	r := &receipts{f: f, peer: peer, wake: make(chan struct{}, 1)}
+	r.notify()
+	return r
 }
 
 func (r *receipts) notify() {

@@ -22,6 +22,10 @@ var (
 	ErrRollback = errors.New("the signed head went back")
 )
 
+// MaxSize bounds a log in entries. No log comes near it; what counts tree hashes (tlog, in int64) never ends
+// for sizes from 2^62 on, which anybody can sign.
+const MaxSize = 1 << 40
+
 // Head is a checkpoint that the log's own key signed.
 type Head struct {
 	Size uint64
@@ -46,6 +50,9 @@ func (v *Verifier) Head(checkpoint []byte) (Head, error) {
 	c, _, err := merkle.OpenCheckpoint(checkpoint, v.key)
 	if err != nil {
 		return Head{}, err
+	}
+	if c.Size > MaxSize {
+		return Head{}, fmt.Errorf("a checkpoint of %d entries is over the limit of %d", c.Size, uint64(MaxSize))
 	}
 	return Head{Size: c.Size, Root: c.Root, Note: checkpoint}, nil
 }

@@ -22,13 +22,23 @@ func writeNew(path string, data []byte) error {
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%s exists already; it is not overwritten", filepath.Base(path))
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
+	if err := place(tmp.Name(), path); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// place gives a written file its name, which must be free. A link fails by itself where it is taken; file
+// systems without links get the next best.
+func place(tmp, path string) error {
+	err := os.Link(tmp, path)
+	if err == nil {
+		return nil // the caller removes the other name
+	}
+	if _, taken := os.Lstat(path); errors.Is(err, fs.ErrExist) || taken == nil {
+		return errors.New("it exists already and is not overwritten")
+	}
+	return os.Rename(tmp, path)
 }
 
 // syncDir makes a rename durable where the system can.
@@ -43,7 +53,10 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readSecret reads a key file of exactly size bytes (0: any, at most 64 KiB) that only its owner may read.
+// maxFile bounds a key file in bytes.
+const maxFile = 64 << 10
+
+// readSecret reads a key file of exactly size bytes (0: any, at most maxFile) that only its owner may read.
 func readSecret(path string, size int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -54,12 +67,18 @@ func readSecret(path string, size int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no file", path)
+	}
 	if err := checkMode(path, info); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Base(path), err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s is over the limit of %d bytes", path, maxFile)
 	}
 	if size > 0 && len(data) != size {
 		return nil, fmt.Errorf("%s holds %d bytes, not %d: it is damaged", path, len(data), size)

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ const (
 	hpkeFile       = "hpke.key"
 	witnessFile    = "witness.key"
 	delegateFile   = "delegate.key"
+	kitHashFile    = "kit.sha256" // of the recovery kit that was made with these keys
+	stagingFolder  = "keys.new"   // where they are made
 )
 
 // delegationLife is how long the node's delegate key may sign cards before the kit is needed again.
@@ -63,23 +66,24 @@ type Options struct {
 
 // Exists says whether a data folder has keys.
 func Exists(data string) bool {
-	_, err := os.Lstat(filepath.Join(data, Folder, delegationFile))
+	_, err := os.Lstat(filepath.Join(data, Folder))
 	return err == nil
 }
 
-// Create makes all keys in an empty data folder: the recovery kit, the officer key (at officer), the keys
-// in use. The delegation is written last, so that an interrupted Create is begun anew.
+// Create makes all keys for a data folder without any: the recovery kit, the officer key (at officer, unless
+// one lies there), the keys in use. They are made in a folder beside, which gets its name last: where the
+// keys' folder stands it is complete, and what an interrupted Create left is known not to have been used.
 func Create(data, officer string, opt Options) (*Keys, error) {
 	if Exists(data) {
 		return nil, errors.New("this data folder has keys already")
 	}
-	dir := filepath.Join(data, Folder)
-	// A folder without the delegation is what an interrupted first start left; nothing was signed with it.
-	for _, stale := range []string{dir, filepath.Join(data, KitFile)} {
-		if err := os.RemoveAll(stale); err != nil {
-			return nil, err
-		}
+	if err := dropInterrupted(data); err != nil {
+		return nil, err
 	}
+	if err := makeOfficer(officer, opt.Rand); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(data, stagingFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -94,26 +98,78 @@ func Create(data, officer string, opt Options) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Join(data, KitFile), kit); err != nil {
+	if err := writeNew(filepath.Join(dir, kitHashFile), []byte(kitHash(kit))); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{nodeFile, tlsFile, hpkeFile, witnessFile, delegateFile} {
-		if _, err := newSecret(filepath.Join(dir, name), opt.Rand); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := os.Lstat(officer); err != nil {
-		if err := os.MkdirAll(filepath.Dir(officer), 0o700); err != nil {
-			return nil, err
-		}
-		if _, err := newSecret(officer, opt.Rand); err != nil {
+		if err := newSecret(filepath.Join(dir, name), opt.Rand); err != nil {
 			return nil, err
 		}
 	}
 	if err := delegate(dir, seed, opt.Now); err != nil {
 		return nil, err
 	}
+	if err := writeNew(filepath.Join(dir, KitFile), kit); err != nil {
+		return nil, err
+	}
+	if err := putInPlace(data); err != nil {
+		return nil, fmt.Errorf("putting the new keys in place: %w", err)
+	}
 	return Load(data)
+}
+
+// putInPlace moves the recovery kit out of the staged folder, from where it can be carried away, and then gives
+// that folder its name.
+func putInPlace(data string) error {
+	staged := filepath.Join(data, stagingFolder)
+	kit := filepath.Join(staged, KitFile)
+	if err := place(kit, filepath.Join(data, KitFile)); err != nil {
+		return fmt.Errorf("%s: %w", KitFile, err)
+	}
+	if err := os.Remove(kit); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncDir(data); err != nil {
+		return err
+	}
+	if err := os.Rename(staged, filepath.Join(data, Folder)); err != nil {
+		return err
+	}
+	return syncDir(data)
+}
+
+func kitHash(kit []byte) string {
+	sum := sha256.Sum256(kit)
+	return hex.EncodeToString(sum[:])
+}
+
+// dropInterrupted removes what an interrupted Create left. A recovery kit is removed only if that Create
+// made it: any other one is somebody's way back.
+func dropInterrupted(data string) error {
+	staged, kitPath := filepath.Join(data, stagingFolder), filepath.Join(data, KitFile)
+	if KitHere(data) {
+		kit, errKit := readSecret(kitPath, 0)
+		made, errMade := readSecret(filepath.Join(staged, kitHashFile), 2*sha256.Size)
+		if errKit != nil || errMade != nil || string(made) != kitHash(kit) {
+			return fmt.Errorf("%s lies in the data folder, which has no keys: restore from it, or carry it away to begin as a new member", KitFile)
+		}
+		if err := os.Remove(kitPath); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(staged)
+}
+
+// makeOfficer makes an officer key, or checks the one that lies there.
+func makeOfficer(path string, rand io.Reader) error {
+	if _, err := os.Lstat(path); err == nil {
+		_, err := readSigner(path)
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return newSecret(path, rand)
 }
 
 // delegate signs the delegation with the identity key, which is forgotten after that.
@@ -261,12 +317,12 @@ func Pin(key roster.Key) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func newSecret(path string, rand io.Reader) ([]byte, error) {
+func newSecret(path string, rand io.Reader) error {
 	secret := make([]byte, 32)
 	if _, err := io.ReadFull(rand, secret); err != nil {
-		return nil, fmt.Errorf("drawing a key: %w", err)
+		return fmt.Errorf("drawing a key: %w", err)
 	}
-	return secret, writeNew(path, secret)
+	return writeNew(path, secret)
 }
 
 func readSigner(path string) (ed25519.PrivateKey, error) {

@@ -126,24 +126,19 @@ func TestKitVector(t *testing.T) {
 	}
 }
 
-func TestInterruptedCreateBeginsAnew(t *testing.T) {
-	data, k := create(t)
-	if err := os.Remove(filepath.Join(data, Folder, delegationFile)); err != nil {
-		t.Fatal(err)
-	}
-	again, err := Create(data, filepath.Join(data, OfficerFile), Options{Passphrase: "correct horse battery", Iterations: 10, Rand: rand.Reader, Now: now})
-	if err != nil || again.Identity.Equal(k.Identity) {
-		t.Fatalf("err = %v", err)
-	}
-}
-
 func TestDamageIsNamed(t *testing.T) {
 	data, _ := create(t)
 	path := filepath.Join(data, Folder, tlsFile)
 	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(data); err == nil || !strings.Contains(err.Error(), "tls.key holds 5 bytes") {
+	if _, err := Load(data); err == nil || !strings.Contains(err.Error(), "tls.key holds 5 bytes") || strings.Contains(err.Error(), "short") {
+		t.Fatalf("err = %v", err)
+	}
+	if err := os.WriteFile(path, make([]byte, 33), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(data); err == nil || !strings.Contains(err.Error(), "tls.key holds 33 bytes") {
 		t.Fatalf("err = %v", err)
 	}
 	if runtime.GOOS == "windows" {
@@ -195,6 +190,67 @@ func TestPassphrase(t *testing.T) {
 	if checkPassphrase("too short") == nil {
 		t.Fatal("a short passphrase was accepted")
 	}
+	if _, err := Passphrase(bytes.NewReader(make([]byte, 16))); err == nil {
+		t.Fatal("a passphrase was made from too little randomness")
+	}
+	if p, err := Passphrase(bytes.NewReader(bytes.Repeat([]byte{0xa5}, 17))); err != nil || p != "uws2l-jnfuw-s2ljn-fuws2-ljnfu-w" {
+		t.Fatalf("%q, %v", p, err)
+	}
+}
+
+// TestPassphraseFromPaper: who types it in need not keep case, spaces and hyphens.
+func TestPassphraseFromPaper(t *testing.T) {
+	p, err := Passphrase(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := strings.ReplaceAll(p, "-", "")
+	for made, typed := range map[string][]string{
+		p:                            {p, bare, strings.ToUpper(p), strings.ReplaceAll(p, "-", " "), " " + p + "\n"},
+		"Correct Horse - a battery!": {"Correct Horse - a battery!"},
+		bare:                         {bare}, // somebody's own, which happens to look like ours
+	} {
+		file, err := sealKit(rand.Reader, Seed{1}, made, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range typed {
+			if seed, err := OpenKit(file, s); err != nil || seed != (Seed{1}) {
+				t.Errorf("%q does not open what %q sealed: %v", s, made, err)
+			}
+		}
+		for _, s := range []string{"correct horse - a battery!", made + "a", made[1:], ""} {
+			if _, err := OpenKit(file, s); !errors.Is(err, ErrPassphrase) {
+				t.Errorf("%q opens what %q sealed: %v", s, made, err)
+			}
+		}
+	}
+	for _, n := range []int{-1, 0, maxIterations + 1} {
+		if _, err := sealKit(rand.Reader, Seed{}, p, n); err == nil {
+			t.Errorf("a kit of %d iterations was made", n)
+		}
+	}
+}
+
+func kitSeeds() []string {
+	return []string{
+		"", "{}", "null", "[]",
+		`{"format":"shieldwall recovery kit v1","kdf":"pbkdf2-sha256","iterations":1,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":""}`,
+		`{"format":"shieldwall recovery kit v1","kdf":"pbkdf2-sha256","iterations":0,"salt":"","sealed":null}`,
+		`{"format":"shieldwall recovery kit v1","kdf":"pbkdf2-sha256","iterations":1,"iterations":1,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AAAA"}`,
+	}
+}
+
+// TestSeeds keeps the fuzz target from running on nothing.
+func TestSeeds(t *testing.T) {
+	if len(kitSeeds()) < 7 {
+		t.Fatal("too few seeds")
+	}
+	for _, s := range kitSeeds() {
+		if _, err := OpenKit([]byte(s), "correct horse battery"); err == nil {
+			t.Errorf("%s opened", s)
+		}
+	}
 }
 
 func FuzzOpenKit(f *testing.F) {
@@ -202,9 +258,9 @@ func FuzzOpenKit(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(kit)
-	f.Add([]byte("{}"))
-	f.Add([]byte(`{"format":"shieldwall recovery kit v1","kdf":"pbkdf2-sha256","iterations":1,"salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":""}`))
+	for _, s := range append(kitSeeds(), string(kit)) {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 512 {
 			return // the work that a kit may ask for is bounded, not small
@@ -212,6 +268,8 @@ func FuzzOpenKit(f *testing.F) {
 		if bytes.Contains(data, []byte("iterations")) && !bytes.Contains(data, []byte(`"iterations":1,`)) {
 			return
 		}
-		OpenKit(data, "correct horse battery")
+		if seed, err := OpenKit(data, "correct horse battery"); err == nil && seed != (Seed{}) {
+			t.Fatalf("%q opens to another seed", data)
+		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"shieldwall/internal/canon"
 )
@@ -64,18 +65,36 @@ func (s Seed) Recovery() (hpke.PrivateKey, error) {
 	return hpke.MLKEM768X25519().NewPrivateKey(b)
 }
 
+// passphraseLength is that of a passphrase that we make, in base32 characters: 130 bits.
+const passphraseLength = 26
+
 // Passphrase draws a passphrase of 26 base32 characters (130 bits) in groups of five.
 func Passphrase(rand io.Reader) (string, error) {
 	b := make([]byte, 17)
 	if _, err := io.ReadFull(rand, b); err != nil {
 		return "", fmt.Errorf("drawing a passphrase: %w", err)
 	}
-	s := strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)[:26])
+	return grouped(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b)[:passphraseLength])), nil
+}
+
+func grouped(s string) string {
 	var groups []string
 	for len(s) > 5 {
 		groups, s = append(groups, s[:5]), s[5:]
 	}
-	return strings.Join(append(groups, s), "-"), nil
+	return strings.Join(append(groups, s), "-")
+}
+
+// asWritten is a passphrase of ours as it was shown, whatever of its letters' case, spaces and hyphens the
+// one who types it from paper kept.
+func asWritten(p string) (string, bool) {
+	s := strings.Map(func(r rune) rune {
+		if r == '-' || unicode.IsSpace(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, p)
+	return grouped(s), len(s) == passphraseLength && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
 // MinPassphrase is the least length of a passphrase that is accepted.
@@ -105,6 +124,9 @@ func sealKit(rand io.Reader, seed Seed, passphrase string, iterations int) ([]by
 	if err := checkPassphrase(passphrase); err != nil {
 		return nil, err
 	}
+	if iterations < 1 || iterations > maxIterations {
+		return nil, fmt.Errorf("%d iterations for the kit's passphrase, not 1 to %d", iterations, maxIterations)
+	}
 	k := kit{Format: kitFormat, KDF: kitKDF, Iterations: iterations, Salt: make([]byte, saltSize)}
 	if _, err := io.ReadFull(rand, k.Salt); err != nil {
 		return nil, fmt.Errorf("drawing a salt: %w", err)
@@ -129,6 +151,14 @@ func OpenKit(data []byte, passphrase string) (Seed, error) {
 	if k.Format != kitFormat || k.KDF != kitKDF || k.Iterations < 1 || k.Iterations > maxIterations || len(k.Salt) != saltSize {
 		return Seed{}, errors.New("this is no recovery kit that this version can open")
 	}
+	seed, err := k.open(passphrase)
+	if written, ok := asWritten(passphrase); ok && written != passphrase && errors.Is(err, ErrPassphrase) {
+		return k.open(written)
+	}
+	return seed, err
+}
+
+func (k kit) open(passphrase string) (Seed, error) {
 	aead, err := kitCipher(passphrase, k.Salt, k.Iterations)
 	if err != nil {
 		return Seed{}, err

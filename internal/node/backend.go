@@ -221,6 +221,9 @@ func (s *session) checkInvitation(req *control.InviteRequest) error {
 	if err := roster.CheckName(req.Name); err != nil {
 		return control.Errorf(control.Usage, "%w", err)
 	}
+	if req.Name == local {
+		return control.Errorf(control.Usage, "the name %q is taken: it means what was never shared", req.Name)
+	}
 	if _, listed := r.Member(req.Name); listed {
 		return refusedf("%s is a member already", req.Name)
 	}
@@ -254,16 +257,16 @@ func (n *Node) Join(ctx context.Context, token string) (control.JoinResult, erro
 	n.mu.Lock()
 	running := n.running
 	n.mu.Unlock()
-	if !running {
+	if running == nil {
 		return res, n.reopen(ctx, nil)
 	}
 	outcome := make(chan error, 1)
 	select {
 	case n.restart <- outcome:
-	case <-ctx.Done():
-		return res, ctx.Err()
+		return res, <-outcome
+	case <-running: // the next start begins in the new alliance
+		return res, nil
 	}
-	return res, <-outcome
 }
 
 // TokenNew makes a secret for a local interface; only its hash is kept.

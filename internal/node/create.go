@@ -22,6 +22,7 @@ const (
 	metaMember   = "member"   // this member's name
 	metaIdentity = "identity" // its STIX identity id
 	metaLog      = "log"      // public key of the log it writes
+	metaOpening  = "opening"  // of a new incarnation's log: its first entry, and which log it is for
 	metaOfficer  = "officer"  // the name under which its officer key signs rosters; empty if it is none
 	metaJoin     = "join"     // a join that was begun: see pendingJoin
 )
@@ -124,7 +125,7 @@ func found(ctx context.Context, opt Options, k *keys.Keys, store *sqlite.Store) 
 		return fmt.Errorf("founding an alliance: %w", err)
 	}
 	me := self{member: name, identity: identity, officer: name, log: logKey.Public().(ed25519.PublicKey)}
-	card, err := newCard(k, m.Alliance, me, nil, "", nil, now)
+	card, err := newCard(k, m.Alliance, me, 1, "", nil, now)
 	if err != nil {
 		return fmt.Errorf("founding an alliance: %w", err)
 	}
@@ -133,16 +134,13 @@ func found(ctx context.Context, opt Options, k *keys.Keys, store *sqlite.Store) 
 	})
 }
 
-// newCard makes this member's next card after prev (nil for the first one, else with its hash).
-func newCard(k *keys.Keys, alliance string, me self, prev *roster.Card, prevHash string, endpoints []string, now time.Time) ([]byte, error) {
+// newCard makes a card of this member; previous is the hash of the card before, empty for the first.
+func newCard(k *keys.Keys, alliance string, me self, sequence uint64, previous string, endpoints []string, now time.Time) ([]byte, error) {
 	c := &roster.Card{
-		Alliance: alliance, Member: me.member, Sequence: 1, Previous: prevHash,
+		Alliance: alliance, Member: me.member, Sequence: sequence, Previous: previous,
 		Issued: canon.At(now), Expires: canon.At(now.Add(cardLife)), Delegation: k.Delegation,
 		TLS: keys.Public(k.TLS), HPKE: roster.Key{Type: roster.HPKE, Key: k.HPKE.PublicKey().Bytes()},
 		Log: roster.Key{Type: roster.Ed25519, Key: me.log}, Witness: keys.Public(k.Witness), Endpoints: endpoints,
-	}
-	if prev != nil {
-		c.Sequence = prev.Sequence + 1
 	}
 	if c.Endpoints == nil {
 		c.Endpoints = []string{}

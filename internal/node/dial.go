@@ -10,7 +10,14 @@ import (
 // remote is another member's node (exchange.Peer).
 type remote struct {
 	*peer.Client
-	meter *peer.Meter
+	meter  *peer.Meter
+	settle func()
+}
+
+// Close drops idle connections. Nothing is asked any more.
+func (r *remote) Close() {
+	r.Client.Close()
+	r.settle()
 }
 
 // dial makes a client for a member; its card is looked up at each connection.
@@ -20,7 +27,7 @@ func (s *session) dial(member string) exchange.Peer {
 		func() []string { return s.roll.Now().Endpoints(member) },
 		func() []string { return s.roll.Now().Pins(member) }, meter)
 	s.node.meters.add(meter)
-	return &remote{client, meter}
+	return &remote{client, meter, func() { s.node.meters.settle(meter) }}
 }
 
 // Stream follows a log.

@@ -208,7 +208,7 @@ func (o outbox) PublishSightings(ctx context.Context, objects [][]byte, tlp stix
 func (s *session) newExchange() *exchange.Exchange {
 	now := s.node.now()
 	return exchange.New(exchange.Options{
-		Self: s.me.member, Roll: s.roll, Dial: s.dial,
+		Self: s.me.member, Roll: allies{s}, Dial: s.dial,
 		Update: work[exchange.Tx](s.node.store.Update), View: work[exchange.Tx](s.node.store.View),
 		Mirror: mirror{s.node.store}, Gate: gate{s.gate, s.roll, s.me.member}, Opener: opener{s.node.keys, s.me.member},
 		Live: func(c []object.Change) {

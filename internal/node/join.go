@@ -80,7 +80,7 @@ func (s *session) beginJoin(ctx context.Context, token roster.Token) (pendingJoi
 		return p, err
 	}
 	me := self{member: token.Name, log: logKey.Public().(ed25519.PublicKey)}
-	card, err := newCard(s.node.keys, token.Alliance, me, nil, "", s.endpoints(), s.node.now())
+	card, err := newCard(s.node.keys, token.Alliance, me, 1, "", s.endpoints(), s.node.now())
 	if err != nil {
 		return p, err
 	}
@@ -106,8 +106,9 @@ func (s *session) askToJoin(ctx context.Context, token roster.Token, p pendingJo
 		if err == nil {
 			return joined, nil
 		}
-		if reason, no := peer.IsRefusal(err); no {
-			return peer.Joined{}, refusedf("the inviter refused: %s", reason)
+		var refused *peer.Refusal
+		if errors.As(err, &refused) { // an answer of the inviter itself: another address of it says the same
+			return peer.Joined{}, refusedf("the inviter refused: %s", refused.Reason)
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", endpoint, err))
 	}
@@ -155,7 +156,7 @@ func verifyJoined(j peer.Joined, token roster.Token, n *Node) (*federation.Membe
 // node's own, unshared intelligence.
 func (s *session) enter(ctx context.Context, token roster.Token, p pendingJoin, j peer.Joined, m *federation.Membership) error {
 	me := self{member: token.Name, identity: s.me.identity, log: p.Log}
-	return s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error {
+	return s.roll.leave(ctx, func(tx *sqlite.Tx) error {
 		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), me.save(tx), tx.PutMeta(metaJoin, nil)}
 		for i, note := range j.Rosters {
 			r, err := roster.ParseRoster(note)

@@ -21,7 +21,7 @@ import (
 
 // nextRoster signs the next version of the roster, as edit makes it, and takes it. One officer is enough
 // while the threshold is 1; more need a ceremony.
-func (s *session) nextRoster(ctx context.Context, edit func(*roster.Roster) error) error {
+func (s *session) nextRoster(ctx context.Context, edit func(*roster.Roster) error, also ...func(*sqlite.Tx) error) error {
 	m := s.roll.Now()
 	if s.me.officer == "" {
 		return refusedf("this node holds no officer key of the alliance %q: ask an officer", m.Roster.Name)
@@ -53,7 +53,7 @@ func (s *session) nextRoster(ctx context.Context, edit func(*roster.Roster) erro
 	if err != nil {
 		return refusedf("%v", err)
 	}
-	return s.roll.AdmitRoster(ctx, note)
+	return s.roll.AdmitRoster(ctx, note, also...)
 }
 
 // join admits a request for membership (DESIGN.md, "Invite token").
@@ -72,30 +72,20 @@ func (s *session) join(ctx context.Context, req peer.JoinRequest, exporter []byt
 		return peer.Joined{}, err
 	}
 	sum := sha256.Sum256(req.Card)
-	// Bound before the roster changes: from here on no other card can use the invitation.
-	if err := s.bind(ctx, req.SecretHash, sum[:], false); err != nil {
-		return peer.Joined{}, err
-	}
-	if err := s.list(ctx, invite, req, pinned); err != nil {
+	if err := s.list(ctx, invite, req, sum[:], pinned); err != nil {
 		return peer.Joined{}, err
 	}
 	if err := s.roll.AdmitCard(ctx, req.Card); err != nil && !errors.Is(err, federation.ErrKnown) {
 		return peer.Joined{}, fmt.Errorf("admitting the joiner's card: %w", err)
 	}
-	if err := s.bind(ctx, req.SecretHash, sum[:], true); err != nil {
-		return peer.Joined{}, err
-	}
 	s.node.log.Info("member joined", "member", invite.name, "groups", invite.groups)
 	return s.joined(ctx)
-}
-
-func (s *session) bind(ctx context.Context, secretHash, card []byte, used bool) error {
-	return s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.BindInvite(secretHash, card, used) })
 }
 
 type invite struct {
 	name   string
 	groups []string
+	used   bool // its joiner has been listed
 }
 
 // deny is an answer to a stranger: its text is meant for it.
@@ -114,7 +104,7 @@ func (s *session) checkInvite(ctx context.Context, req peer.JoinRequest, exporte
 	var expires time.Time
 	var bound []byte
 	err := s.node.store.View(ctx, func(tx *sqlite.Tx) (err error) {
-		inv.name, inv.groups, expires, bound, _, err = tx.Invite(req.SecretHash)
+		inv.name, inv.groups, expires, bound, inv.used, err = tx.Invite(req.SecretHash)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -152,17 +142,27 @@ func (s *session) checkJoiner(req peer.JoinRequest, inv invite, pinned []roster.
 	return nil
 }
 
-// list puts the joiner into the roster, unless a join that was cut off has done so already.
-func (s *session) list(ctx context.Context, inv invite, req peer.JoinRequest, pinned []roster.Key) error {
+// list puts the joiner into the roster, unless a join that was cut off has done so already. The invitation is
+// bound before that, so that no other card can use it, and used up with it: who was removed since needs another.
+func (s *session) list(ctx context.Context, inv invite, req peer.JoinRequest, card []byte, pinned []roster.Key) error {
 	if _, listed := s.roll.Now().Roster.Member(inv.name); listed {
 		return nil
+	}
+	if inv.used {
+		return deny("this invitation was used, and %s is no member any more: ask for a new one", inv.name)
+	}
+	bind := func(used bool) func(*sqlite.Tx) error {
+		return func(tx *sqlite.Tx) error { return tx.BindInvite(req.SecretHash, card, used) }
+	}
+	if err := s.node.store.UpdateDurable(ctx, bind(false)); err != nil {
+		return err
 	}
 	return s.nextRoster(ctx, func(r *roster.Roster) error {
 		r.Members = append(r.Members, roster.Member{
 			ID: inv.name, Identities: req.Identities, Keys: pinned, Groups: inv.groups, Listed: canon.At(s.node.now()), Types: []string{},
 		})
 		return nil
-	})
+	}, bind(true))
 }
 
 // joined is the whole roster chain and all cards.

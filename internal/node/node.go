@@ -84,11 +84,12 @@ type Node struct {
 	page    *web.Page
 	pageURL string
 
-	mu      sync.Mutex // guards the fields below
-	peerOn  string     // the address on which peers are served
-	running bool
+	meters meters
+
+	mu      sync.Mutex    // guards the fields below
+	peerOn  string        // the address on which peers are served
+	running chan struct{} // closed when Run returns; nil while it does not run
 	closed  bool
-	meters  meters
 }
 
 // Open takes the data folder's lock and opens what is in it; an empty folder is filled first. Nothing runs
@@ -163,28 +164,44 @@ func (n *Node) Close() error {
 
 // Run serves until ctx ends, which is no error. ready is called once, when everything serves.
 func (n *Node) Run(ctx context.Context, ready func(Ready)) error {
-	n.mu.Lock()
-	n.running = true
-	n.mu.Unlock()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	defer n.begin()()
+	asked := ctx // its end is what was asked for, whatever its cause says: a signal's is an error
+	ctx, fail := context.WithCancelCause(ctx)
 	var edges sync.WaitGroup
 	defer edges.Wait()
-	defer cancel(nil)
+	defer fail(nil)
 	if !n.noPage {
-		if err := n.serveLocal(ctx, &edges, cancel); err != nil {
+		if err := n.serveLocal(ctx, &edges, fail); err != nil {
 			return err
 		}
 	}
 	for first := true; ; first = false {
 		again, err := n.runSession(ctx, first, ready)
 		if again == nil {
-			if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
-				err = cause
+			if err == nil && asked.Err() == nil {
+				err = context.Cause(ctx)
 			}
 			return err
 		}
-		again <- n.reopen(ctx, err)
+		err = n.reopen(ctx, err)
+		again <- err
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// begin notes that Run runs; what it returns notes the end.
+func (n *Node) begin() (end func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	running := make(chan struct{})
+	n.running = running
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.running = nil
+		close(running)
 	}
 }
 
@@ -215,7 +232,8 @@ func (n *Node) runSession(ctx context.Context, first bool, ready func(Ready)) (a
 	}
 }
 
-// reopen closes the session that ended and opens the next.
+// reopen closes the session that ended and opens the next. Where it fails there is none: the node has to be
+// closed.
 func (n *Node) reopen(ctx context.Context, ended error) error {
 	old := n.current.Load()
 	if err := errors.Join(ended, old.close()); err != nil {
@@ -313,20 +331,36 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 
 // meters counts the bytes on the wire of all connections with peers.
 type meters struct {
-	mu  sync.Mutex
-	all []*peer.Meter
+	mu      sync.Mutex // guards the fields below
+	live    map[*peer.Meter]bool
+	in, out int64 // of those that were settled
 }
 
 func (m *meters) add(x *peer.Meter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.all = append(m.all, x)
+	if m.live == nil {
+		m.live = map[*peer.Meter]bool{}
+	}
+	m.live[x] = true
+}
+
+// settle takes over what a meter counted that counts no more: members come with new cards time and again.
+func (m *meters) settle(x *peer.Meter) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.live[x] {
+		delete(m.live, x)
+		in, out := x.Totals()
+		m.in, m.out = m.in+in, m.out+out
+	}
 }
 
 func (m *meters) totals() (in, out int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, x := range m.all {
+	in, out = m.in, m.out
+	for x := range m.live {
 		i, o := x.Totals()
 		in, out = in+i, out+o
 	}

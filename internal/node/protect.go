@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"shieldwall/internal/entry"
 	"shieldwall/internal/federation"
-	"shieldwall/internal/policy"
 	"shieldwall/internal/status"
 	"shieldwall/internal/store/sqlite"
 )
@@ -21,6 +21,7 @@ const maxTimes = 100_000
 // covers the entry (DESIGN.md, "Words").
 type protection struct {
 	store *sqlite.Store
+	self  string
 	log   string
 	now   func() time.Time
 
@@ -30,8 +31,8 @@ type protection struct {
 	next  int
 }
 
-func newProtection(store *sqlite.Store, log string, now func() time.Time) *protection {
-	return &protection{store: store, log: log, now: now, core: federation.NewProtection()}
+func newProtection(store *sqlite.Store, self, log string, now func() time.Time) *protection {
+	return &protection{store: store, self: self, log: log, now: now, core: federation.NewProtection()}
 }
 
 // restored bounds how many of the newest publications are waited for again after a restart.
@@ -39,7 +40,7 @@ const restored = 10_000
 
 // load restores what was waited for before a restart. Those times count on the wall clock: no monotonic
 // reading outlives a process.
-func (p *protection) load(ctx context.Context, members *policy.Members, self string) error {
+func (p *protection) load(ctx context.Context, m *federation.Membership) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.store.View(ctx, func(tx *sqlite.Tx) error {
@@ -50,19 +51,44 @@ func (p *protection) load(ctx context.Context, members *policy.Members, self str
 		for follower, size := range applied {
 			p.core.Restore(follower, size)
 		}
-		return tx.EachPublication(p.log, math.MaxInt64, restored, func(index uint64, at time.Time, _ int, audience, _ string, took map[string]time.Duration) error {
+		return tx.EachPublication(p.log, math.MaxInt64, restored, func(index uint64, at time.Time, _ int, _, _ string, took map[string]time.Duration) error {
 			for _, d := range took {
 				p.keep(d)
 			}
-			a, err := policy.ParseAudience(audience)
+			readers, err := p.readers(tx, m, index, at)
 			if err != nil {
 				return fmt.Errorf("publication %d: %w", index, err)
 			}
-			readers := policy.Readers(members, 1, a) // of CLEAR: whom the audience names
-			p.core.Published(index, at, slices.DeleteFunc(readers, func(r string) bool { return r == self }))
+			p.core.Published(index, at, readers)
 			return nil
 		})
 	})
+}
+
+// readers are the members for whom an entry was published and who are still dealt with: those who got its
+// epoch's key, or of an entry in clear those who were members then. Who came later never had a claim.
+func (p *protection) readers(tx *sqlite.Tx, m *federation.Membership, index uint64, at time.Time) ([]string, error) {
+	raw, err := tx.Entry(p.log, index)
+	if err != nil {
+		return nil, err
+	}
+	e, err := entry.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	var readers []string
+	if e.Epoch > 0 {
+		if readers, err = tx.EpochReaders(p.log, e.Epoch); err != nil {
+			return nil, err
+		}
+	} else {
+		for _, member := range m.Roster.Active() {
+			if !member.Listed.After(at) && member.ID != p.self {
+				readers = append(readers, member.ID)
+			}
+		}
+	}
+	return slices.DeleteFunc(readers, func(r string) bool { return !m.Deals(r) }), nil
 }
 
 // keep adds a time; the caller holds mu.
@@ -104,6 +130,13 @@ func (p *protection) applied(ctx context.Context, member string, size uint64) er
 		}
 		return tx.PutApplied(p.log, member, size)
 	})
+}
+
+// forget waits no more for a member that this node does not deal with any more.
+func (p *protection) forget(member string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.core.Forget(member)
 }
 
 func (p *protection) watermark(member string) uint64 {

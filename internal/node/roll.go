@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,9 +29,13 @@ type roll struct {
 	now     atomic.Pointer[federation.Membership]
 	members atomic.Pointer[policy.Members]
 
-	mu      sync.Mutex // one change at a time; guards changed
+	mu      sync.Mutex // one change at a time; guards the fields below
 	changed chan struct{}
+	left    bool // this member has joined another alliance
 }
+
+// errLeft refuses a change of an alliance that this member has left.
+var errLeft = errors.New("this node has left the alliance")
 
 func newRoll(store *sqlite.Store, log *slog.Logger, clock func() time.Time, m *federation.Membership) *roll {
 	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{})}
@@ -96,6 +101,9 @@ func (r *roll) Changed() <-chan struct{} {
 func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*federation.Membership, error), write func(*sqlite.Tx, *federation.Membership) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.left {
+		return errLeft
+	}
 	next, err := step(r.now.Load())
 	if err != nil {
 		return err
@@ -110,12 +118,34 @@ func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*f
 	return nil
 }
 
-// AdmitRoster takes the next roster.
-func (r *roll) AdmitRoster(ctx context.Context, note []byte) error {
+// leave ends this membership by write, unless the alliance has got other members: a node is in one alliance.
+// Nothing changes the roster or a card after that.
+func (r *roll) leave(ctx context.Context, write func(*sqlite.Tx) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left {
+		return errLeft
+	}
+	if in := r.now.Load().Roster; len(in.Members) > 1 {
+		return refusedf("this node's alliance %q has got other members meanwhile; a node is in one alliance", in.Name)
+	}
+	if err := r.store.UpdateDurable(ctx, write); err != nil {
+		return err
+	}
+	r.left = true
+	return nil
+}
+
+// AdmitRoster takes the next roster, and writes with it what also says, if anything.
+func (r *roll) AdmitRoster(ctx context.Context, note []byte, also ...func(*sqlite.Tx) error) error {
 	err := r.change(ctx,
 		func(m *federation.Membership) (*federation.Membership, error) { return m.WithRoster(note) },
 		func(tx *sqlite.Tx, m *federation.Membership) error {
-			return tx.PutRosterNote(m.Roster.Version, m.Hash, note)
+			errs := []error{tx.PutRosterNote(m.Roster.Version, m.Hash, note), dropCards(tx, m)}
+			for _, write := range also {
+				errs = append(errs, write(tx))
+			}
+			return errors.Join(errs...)
 		})
 	if err == nil {
 		r.log.Info("roster in force", "version", r.Now().Roster.Version, "members", len(r.Now().Roster.Members))
@@ -123,8 +153,36 @@ func (r *roll) AdmitRoster(ctx context.Context, note []byte) error {
 	return err
 }
 
-// AdmitCard takes a member's next card.
-func (r *roll) AdmitCard(ctx context.Context, note []byte) error {
+// dropCards forgets the cards that the new membership dropped, because their identity is not the one that the
+// roster pins any more: the name is another node's now, whose cards count from 1 again.
+func dropCards(tx *sqlite.Tx, m *federation.Membership) error {
+	type row struct {
+		member   string
+		sequence uint64
+		note     []byte
+	}
+	var kept []row
+	dropped := false
+	err := tx.EachCard(func(member string, sequence uint64, note []byte) error {
+		if _, listed := m.Roster.Member(member); listed && m.Card(member) == nil {
+			dropped = true
+		} else {
+			kept = append(kept, row{member, sequence, slices.Clone(note)})
+		}
+		return nil
+	})
+	if err != nil || !dropped {
+		return err
+	}
+	errs := []error{tx.DropCards()}
+	for _, k := range kept {
+		errs = append(errs, tx.PutCardNote(k.member, k.sequence, k.note))
+	}
+	return errors.Join(errs...)
+}
+
+// AdmitCard takes a member's next card, and writes with it what also says, if anything.
+func (r *roll) AdmitCard(ctx context.Context, note []byte, also ...func(*sqlite.Tx) error) error {
 	var card *roster.Card
 	return r.change(ctx,
 		func(m *federation.Membership) (next *federation.Membership, err error) {
@@ -132,7 +190,11 @@ func (r *roll) AdmitCard(ctx context.Context, note []byte) error {
 			return next, err
 		},
 		func(tx *sqlite.Tx, _ *federation.Membership) error {
-			return tx.PutCardNote(card.Member, card.Sequence, note)
+			errs := []error{tx.PutCardNote(card.Member, card.Sequence, note)}
+			for _, write := range also {
+				errs = append(errs, write(tx))
+			}
+			return errors.Join(errs...)
 		})
 }
 

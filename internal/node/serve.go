@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 
+	"shieldwall/internal/control"
 	"shieldwall/internal/federation"
 	"shieldwall/internal/merkle"
 	"shieldwall/internal/peer"
@@ -95,11 +96,16 @@ func (p peers) AdmitCard(ctx context.Context, note []byte) error {
 func (p peers) Join(ctx context.Context, req peer.JoinRequest, exporter []byte) (peer.Joined, error) {
 	joined, err := p.session.join(ctx, req, exporter)
 	var refused *peer.Refusal
-	if err != nil && !errors.As(err, &refused) {
-		p.node.log.Error("join failed", "error", err)
-		err = &peer.Refusal{Status: http.StatusServiceUnavailable, Reason: "the alliance cannot take a member just now: " + err.Error()}
+	if err == nil || errors.As(err, &refused) {
+		return joined, err
 	}
-	return joined, err
+	p.node.log.Error("join failed", "error", err)
+	reason := "the alliance cannot take a member just now"
+	var why *control.Error
+	if errors.As(err, &why) { // meant to be read; any other error's text stays inside
+		reason += ": " + why.Error()
+	}
+	return joined, &peer.Refusal{Status: http.StatusServiceUnavailable, Reason: reason}
 }
 
 // Applied takes a member's receipt for this node's own log.

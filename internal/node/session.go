@@ -1,14 +1,14 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
-	"time"
 
 	"shieldwall/internal/admit"
 	"shieldwall/internal/config"
@@ -42,7 +42,8 @@ type session struct {
 
 	joining sync.Mutex // one join request at a time
 
-	stopLog func() error // ends the log's sequencer
+	stopLog func() error    // ends the log's sequencer; may be called again
+	logDone <-chan struct{} // closed when the sequencer has ended
 
 	mu       sync.Mutex // guards warnings
 	warnings map[string]string
@@ -81,8 +82,8 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 		}
 	}()
 	s.gate = admit.New(admit.Options{Self: me.member, Members: s.roll.Members, Box: n.keys, Now: n.now})
-	s.protect = newProtection(n.store, s.log.ID(), n.now)
-	if err := s.protect.load(ctx, s.roll.Members(), me.member); err != nil {
+	s.protect = newProtection(n.store, me.member, s.log.ID(), n.now)
+	if err := s.protect.load(ctx, s.roll.Now()); err != nil {
 		return nil, fmt.Errorf("loading the times to protect: %w", err)
 	}
 	s.publisher = s.newPublisher()
@@ -103,34 +104,74 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 // openLog opens the own log, or, in doubt whether another copy of it went on elsewhere, the next
 // incarnation: a node never signs with a doubtful key, and never falls silent either.
 func (s *session) openLog(ctx context.Context) error {
-	err := s.tryLog(ctx, entry.Open{Alliance: s.roll.Now().Alliance, Member: s.me.member, Reason: "first"})
+	open, err := s.opening(ctx)
+	if err != nil {
+		return err
+	}
+	err = s.tryLog(ctx, open)
 	var doubt *memberlog.Doubt
 	if !errors.As(err, &doubt) {
 		return err
 	}
 	s.node.log.Warn("opening a new incarnation of the log", "log", doubt.Log, "reason", doubt.Error())
-	key, err := s.node.keys.NewLog(random)
-	if err != nil {
-		return err
-	}
-	s.me.log = key.Public().(ed25519.PublicKey)
-	m := s.roll.Now()
-	card, err := newCard(s.node.keys, m.Alliance, s.me, m.Card(s.me.member), m.CardHash(s.me.member), s.endpoints(), s.node.now())
-	if err != nil {
-		return err
-	}
-	if err := s.node.store.UpdateDurable(ctx, s.me.save); err != nil {
-		return fmt.Errorf("opening a new incarnation: %w", err)
-	}
-	if err := s.roll.AdmitCard(ctx, card); err != nil {
+	if open, err = s.incarnate(ctx, doubt); err != nil {
 		return fmt.Errorf("opening a new incarnation: %w", err)
 	}
 	s.warn("incarnation", fmt.Sprintf("this log is a new incarnation: %s", doubt))
-	last := doubt.Last()
-	return s.tryLog(ctx, entry.Open{
+	return s.tryLog(ctx, open)
+}
+
+// kept is how an incarnation's opening is kept until its log is there.
+type kept struct {
+	Log  string     `json:"log"`
+	Open entry.Open `json:"open"`
+}
+
+// opening is the first entry for the own log, should it have to be made.
+func (s *session) opening(ctx context.Context) (entry.Open, error) {
+	open := entry.Open{Alliance: s.roll.Now().Alliance, Member: s.me.member, Reason: "first"}
+	err := s.node.store.View(ctx, func(tx *sqlite.Tx) error {
+		raw, err := tx.Meta(metaOpening)
+		if err != nil || raw == nil {
+			return err
+		}
+		var k kept
+		if err := json.Unmarshal(raw, &k); err != nil {
+			return err
+		}
+		if k.Log == s.me.logID() {
+			open = k.Open
+		}
+		return nil
+	})
+	if err != nil {
+		return open, fmt.Errorf("reading how the log begins: %w", err)
+	}
+	return open, nil
+}
+
+// incarnate changes over to a new log's key: the store, the card and the opening in one transaction, so that
+// a crash at any point leads to one incarnation and not to two.
+func (s *session) incarnate(ctx context.Context, doubt *memberlog.Doubt) (entry.Open, error) {
+	key, err := s.node.keys.NewLog(random)
+	if err != nil {
+		return entry.Open{}, err
+	}
+	s.me.log = key.Public().(ed25519.PublicKey)
+	m, last := s.roll.Now(), doubt.Last()
+	open := entry.Open{
 		Alliance: m.Alliance, Member: s.me.member, Reason: string(doubt.Reason),
 		Predecessor: &entry.Predecessor{Log: doubt.Log, Size: last.Size, Root: hex.EncodeToString(last.Root[:])},
-	})
+	}
+	raw, err := json.Marshal(kept{s.me.logID(), open})
+	if err != nil {
+		return open, err
+	}
+	write := func(tx *sqlite.Tx) error { return errors.Join(s.me.save(tx), tx.PutMeta(metaOpening, raw)) }
+	if m.Card(s.me.member) == nil { // no ally deals with this node; its own life goes on
+		return open, s.node.store.UpdateDurable(ctx, write)
+	}
+	return open, s.signCard(ctx, m.Card(s.me.member).Endpoints, doubtStep, write)
 }
 
 // tryLog opens the log that our card names, or creates it with its opening entry, and starts its sequencer.
@@ -159,12 +200,18 @@ func (s *session) tryLog(ctx context.Context, open entry.Open) error {
 	}
 	s.reader = &memberlog.Reader[*sqlite.Tx]{View: s.node.store.View, Own: func(log string) (memberlog.Head, bool) { return s.log.Head(), log == s.log.ID() }}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- s.log.Run(running) }()
-	s.stopLog = func() error {
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		defer close(ended)
+		failure = s.log.Run(running)
+	}()
+	s.logDone = ended
+	s.stopLog = sync.OnceValue(func() error {
 		stop()
-		return errors.Join(<-ended, mark.Close())
-	}
+		<-ended
+		return errors.Join(failure, mark.Close())
+	})
 	return nil
 }
 
@@ -203,19 +250,27 @@ func (s *session) run(ctx context.Context, serving func()) error {
 		return err
 	}
 	if err := s.renewCard(ctx); err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(unlessEnded(ctx, err), listener.Close())
 	}
 	meter := &peer.Meter{}
 	s.node.meters.add(meter)
+	defer s.node.meters.settle(meter)
 	server := peer.NewServer(peers{s}, meter, s.node.log)
 
-	flows, endFlows := context.WithCancelCause(context.WithoutCancel(ctx))
-	ingress, endIngress := context.WithCancelCause(ctx)
+	flows, endFlows := context.WithCancel(context.WithoutCancel(ctx))
+	defer endFlows()
+	ingress, endIngress := context.WithCancel(ctx)
+	defer endIngress()
 	var in, out sync.WaitGroup
+	failures := make(chan error, 1) // the first one counts
 	start := func(wg *sync.WaitGroup, ctx context.Context, what string, run func(context.Context) error) {
 		wg.Go(func() {
-			if err := run(ctx); err != nil {
-				endIngress(fmt.Errorf("%s: %w", what, err))
+			if err := unlessEnded(ctx, run(ctx)); err != nil {
+				select {
+				case failures <- fmt.Errorf("%s: %w", what, err):
+				default:
+				}
+				endIngress()
 			}
 		})
 	}
@@ -223,40 +278,38 @@ func (s *session) run(ctx context.Context, serving func()) error {
 	start(&in, ingress, "serving peers", func(ctx context.Context) error { return server.Serve(ctx, listener, s.node.cert) })
 	start(&in, ingress, "following peers", s.exchange.Run)
 	start(&in, ingress, "following files", s.follow.Run)
+	start(&in, ingress, "keeping the membership", s.tend)
+	start(&in, ingress, "appending to the own log", s.watchLog)
 	serving()
 	<-ingress.Done()
 	in.Wait()
-	endFlows(nil)
+	endFlows()
 	out.Wait()
-	if cause := context.Cause(ingress); !errors.Is(cause, context.Canceled) {
-		return cause
-	}
-	return nil
-}
-
-// renewAhead is how long before its end a card is replaced.
-const renewAhead = 30 * 24 * time.Hour
-
-// renewCard signs the next card where the one in force does not say what is true: other addresses, an end
-// that is near.
-func (s *session) renewCard(ctx context.Context) error {
-	m := s.roll.Now()
-	card := m.Card(s.me.member)
-	if card == nil {
-		return fmt.Errorf("this member's own card is missing")
-	}
-	now := s.node.now()
-	if slices.Equal(card.Endpoints, s.endpoints()) && card.Expires.Sub(now) > renewAhead && card.LogID() == s.log.ID() {
+	select {
+	case err := <-failures:
+		return err
+	default:
 		return nil
 	}
-	next, err := newCard(s.node.keys, m.Alliance, s.me, card, m.CardHash(s.me.member), s.endpoints(), now)
-	if err != nil {
-		return fmt.Errorf("renewing the card: %w", err)
+}
+
+// unlessEnded is err, but for what the end of ctx itself brings about.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
+		return nil
 	}
-	if err := s.roll.AdmitCard(ctx, next); err != nil {
-		return fmt.Errorf("renewing the card: %w", err)
+	return err
+}
+
+// watchLog fails when the sequencer stops by itself: it may not sign any more, or cannot tell whether it may.
+// The next start finds out, and opens a new incarnation in doubt; going on without would be falling silent.
+func (s *session) watchLog(ctx context.Context) error {
+	select {
+	case <-s.logDone:
+		return s.stopLog()
+	case <-ctx.Done():
+		return nil
 	}
-	return nil
 }
 
 // guardWarnings says when the guard cannot do its work.
@@ -273,6 +326,10 @@ type appender struct{ *session }
 
 func (a appender) Append(ctx context.Context, build func(tx publish.Tx, log string, next uint64) ([][]byte, error)) error {
 	_, err := a.log.Append(ctx, func(tx *sqlite.Tx, b *memberlog.Batch) error {
+		// What is acknowledged in an alliance that was just left would be shared with nobody.
+		if own, err := tx.Meta(metaLog); err != nil || !bytes.Equal(own, a.me.log) {
+			return errors.Join(err, errLeft)
+		}
 		entries, err := build(tx, b.Log(), b.Next())
 		if err != nil {
 			return err

@@ -126,9 +126,7 @@ func (s *Server) member(next func(http.ResponseWriter, *http.Request, string)) h
 	return func(w http.ResponseWriter, r *http.Request) {
 		member, err := s.identify(r)
 		if err != nil {
-			if s.remarks.Allow() {
-				s.log.Warn("peer refused", "remote", r.RemoteAddr, "path", readable(r.URL.Path), "reason", err.Error())
-			}
+			s.remark("peer refused", "remote", r.RemoteAddr, "path", readable(r.URL.Path), "reason", err.Error())
 			w.Header().Set("Connection", "close") // a stranger has no further business on this connection
 			refuse(w, http.StatusForbidden, err.Error())
 			return
@@ -140,6 +138,13 @@ func (s *Server) member(next func(http.ResponseWriter, *http.Request, string)) h
 		defer s.leave(member)
 		setDeadline(http.NewResponseController(w).SetWriteDeadline, writeTimeout)
 		next(w, r, member)
+	}
+}
+
+// remark logs what a peer can cause at will, so not every time.
+func (s *Server) remark(msg string, args ...any) {
+	if s.remarks.Allow() {
+		s.log.Warn(msg, args...)
 	}
 }
 
@@ -215,7 +220,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 	}
 	joined, err := s.backend.Join(r.Context(), req, exporter)
 	if err != nil {
-		s.log.Warn("join refused", "remote", r.RemoteAddr, "reason", err.Error())
+		s.remark("join refused", "remote", r.RemoteAddr, "reason", err.Error())
 		answerError(w, err, http.StatusForbidden)
 		return
 	}
@@ -230,7 +235,7 @@ func (s *Server) postCard(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.backend.AdmitCard(r.Context(), note); err != nil {
-		s.log.Warn("card refused", "remote", r.RemoteAddr, "reason", err.Error())
+		s.remark("card refused", "remote", r.RemoteAddr, "reason", err.Error())
 		answerError(w, err, http.StatusForbidden)
 		return
 	}

@@ -45,7 +45,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
 		news, changed := s.backend.News()
 		// Asked after the channel was taken: a removal before that would close no channel that is looked at.
 		if _, gone := s.identify(r); gone != nil {
-			s.log.Warn("stream closed", "member", member, "reason", gone.Error())
+			s.remark("stream closed", "member", member, "reason", gone.Error())
 			out.refused(gone.Error())
 			return
 		}
@@ -61,7 +61,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
 				same = false
 			case err := <-failed:
 				if ctx.Err() == nil {
-					s.log.Warn("stream closed", "member", member, "error", err)
+					s.remark("stream closed", "member", member, "error", err)
 					out.refused(streamEnd(err))
 				}
 				return
