@@ -33,7 +33,7 @@ const (
 	// maxCheckpoint bounds a signed checkpoint.
 	maxCheckpoint = 16 << 10
 	// MaxBlob bounds a blob's ciphertext.
-	MaxBlob = 17 << 20
+	MaxBlob = 16 << 20
 )
 
 // Times that a slow or dead peer may cost. Neither a stream nor a body is timed as a whole: only silence is,

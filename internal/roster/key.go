@@ -86,8 +86,8 @@ func checkPoint(key []byte) error {
 // MaxName is the length of the longest name of a member, group or officer.
 const MaxName = 32
 
-// reserved are names that mean an audience.
-var reserved = map[string]bool{"alliance": true, "everyone": true}
+// reserved are names that mean an audience, or what was never shared.
+var reserved = map[string]bool{"alliance": true, "everyone": true, "local": true}
 
 // CheckName says what is wrong with a name of a member, group or officer; nil if nothing is.
 func CheckName(name string) error {
@@ -101,7 +101,7 @@ func CheckName(name string) error {
 		}
 	}
 	if reserved[name] {
-		return fmt.Errorf("name %q is taken: it means an audience", name)
+		return fmt.Errorf("name %q is taken: it means something else", name)
 	}
 	return nil
 }

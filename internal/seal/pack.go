@@ -81,24 +81,39 @@ func newDecoder(max uint64, dict bool) (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, opts...)
 }
 
-// What entries need is made at first use and kept.
-var (
-	entryEncoder = sync.OnceValues(func() (*zstd.Encoder, error) { return newEncoder(true) })
-	entryDecoder = sync.OnceValues(func() (*zstd.Decoder, error) { return newDecoder(maxEntryPayload, true) })
-)
+// coders are an encoder and a decoder, or why there is none.
+type coders struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+	err error
+}
+
+// What entries need is made at the start of the program (0.1 ms, 0.3 MB; 3 MB once used) and not at first use:
+// it holds channels, and those made inside a testing/synctest bubble could not be used in the next one.
+var entryCoders = newCoders()
+
+func newCoders() (c coders) {
+	enc, err := newEncoder(true)
+	if err != nil {
+		return coders{err: err}
+	}
+	enc.EncodeAll(nil, nil) // makes its channel
+	dec, err := newDecoder(maxEntryPayload, true)
+	return coders{enc, dec, err}
+}
 
 // encoder for a kind of frame. What blobs need is made each time, here and below: they are rare, an idle node
 // has better uses for the memory, and a decoder holds on to the last frame that it unpacked.
 func (l limits) encoder() (*zstd.Encoder, error) {
 	if l.dictionary {
-		return entryEncoder()
+		return entryCoders.enc, entryCoders.err
 	}
 	return newEncoder(false)
 }
 
 func (l limits) decoder() (*zstd.Decoder, error) {
 	if l.dictionary {
-		return entryDecoder()
+		return entryCoders.dec, entryCoders.err
 	}
 	return newDecoder(uint64(l.payload), false)
 }

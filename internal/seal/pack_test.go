@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -185,8 +186,7 @@ func TestPackersAreSmall(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	entryEncoder = sync.OnceValues(func() (*zstd.Encoder, error) { return newEncoder(true) })
-	entryDecoder = sync.OnceValues(func() (*zstd.Decoder, error) { return newDecoder(maxEntryPayload, true) })
+	entryCoders = newCoders()
 	thereAndBack(t, sealedFrame, 30_000)
 	thereAndBack(t, blobFrame, 300_000)
 	after := heap()
@@ -203,6 +203,27 @@ func thereAndBack(t *testing.T, l limits, times int) {
 	}
 	if _, err := unpack(frame, l); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestBubbles: what one test's bubble used serves the next one's, whichever came first.
+func TestBubbles(t *testing.T) {
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			thereAndBack(t, sealedFrame, 1)
+			thereAndBack(t, clearFrame, 1)
+			thereAndBack(t, blobFrame, 10_000)
+		})
+	}
+}
+
+// BenchmarkStart is what a program pays for it, whatever its command.
+func BenchmarkStart(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if newCoders().err != nil {
+			b.Fatal("no coders")
+		}
 	}
 }
 
