@@ -94,8 +94,8 @@ func runDrill(ctx context.Context, p *program, o DrillOptions) error {
 	switch {
 	case o.Members != 0 && (o.Members < 3 || o.Members > maxDrillMembers):
 		return usagef("--members must be from 3 to %d", maxDrillMembers)
-	case o.Rate <= 0:
-		return usagef("--rate must be more than nothing")
+	case !(o.Rate > 0 && o.Rate <= 1e6):
+		return usagef("--rate must be more than nothing and at most a million")
 	case o.Scenario != "" && o.Scenario != "wiper":
 		return usagef("--scenario: there is no scenario %q; known: wiper", o.Scenario)
 	case o.Scenario != "" && len(o.Rules)+len(o.Replay) > 0:

@@ -89,6 +89,7 @@ type Detector struct {
 	slots    chan struct{} // one element a Submit at work
 	waiting  atomic.Int64
 	stopping chan struct{} // closed when Run ends
+	ending   sync.Once
 
 	events, detections, sent atomic.Int64
 	failing                  atomic.Bool // the last line could not be written
@@ -222,7 +223,15 @@ func (d *Detector) Run(ctx context.Context) error {
 	}
 }
 
-func (d *Detector) stop(ctx context.Context) error {
+func (d *Detector) stop(ctx context.Context) (err error) {
+	d.ending.Do(func() { err = d.end(ctx) })
+	return err
+}
+
+// Close ends a Detector that does not run: one command's, or one whose start failed. After Run it does nothing.
+func (d *Detector) Close() error { return d.stop(context.Background()) }
+
+func (d *Detector) end(ctx context.Context) error {
 	close(d.stopping)
 	for range cap(d.slots) {
 		d.slots <- struct{}{}

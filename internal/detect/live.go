@@ -200,11 +200,14 @@ func compileSigma(key object.Key, o *stix.Object, opt sigma.Options) (out match.
 	return out, refused, err
 }
 
-// validity is when an indicator may match. A valid_from that is no later than its creation says "at once":
-// it is not held against our clock, which may be behind the creator's by an hour.
+// atOnce is how long after an indicator's creation its valid_from still says "at once". Tools write the two a
+// moment apart, and held against our clock, which may be an hour behind the creator's, the moment would last as long.
+const atOnce = 5 * time.Minute
+
+// validity is when an indicator may match.
 func validity(o *stix.Object) (from, until time.Time) {
 	created, _ := stix.ParseTime(o.Created)
-	if at, err := stix.ParseTime(o.ValidFrom); err == nil && at.After(created) {
+	if at, err := stix.ParseTime(o.ValidFrom); err == nil && at.After(created.Add(atOnce)) {
 		from = at
 	}
 	if at, err := stix.ParseTime(o.ValidUntil); err == nil {

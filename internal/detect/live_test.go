@@ -135,6 +135,7 @@ func TestValidity(t *testing.T) {
 		want        bool
 	}{
 		"from its creation, ahead of our clock": {created, time.Time{}, true},
+		"from a moment after its creation":      {created.Add(time.Minute), time.Time{}, true},
 		"from later on":                         {created.Add(time.Hour), time.Time{}, false},
 		"not expired":                           {created, created.Add(time.Hour), true},
 		"expired":                               {start.Add(-2 * time.Hour), start.Add(-time.Hour), false},

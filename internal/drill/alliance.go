@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 // sightingTick is how often members return sightings in an exercise.
 const sightingTick = 200 * time.Millisecond
 
+// errPatience says that a state was not reached in time.
+var errPatience = errors.New("it took too long")
+
 // patience is how long the alliance may take to reach a state before the exercise fails.
 const patience = 60 * time.Second
 
@@ -31,6 +35,8 @@ type alliance struct {
 	nodes []*node.Node
 	cfgs  []config.Config
 	runs  []*running // nil: stopped
+
+	wire int64 // bytes sent by nodes that were stopped
 
 	mu        sync.Mutex // guards published
 	published []publication
@@ -134,6 +140,8 @@ func (a *alliance) halt(i int) error {
 	a.runs[i].cancel()
 	err := <-a.runs[i].done
 	a.runs[i] = nil
+	_, out := a.nodes[i].Traffic()
+	a.wire += out
 	return errors.Join(err, a.nodes[i].Close())
 }
 
@@ -147,6 +155,7 @@ func (a *alliance) stop() error {
 
 // until waits for a state of the alliance.
 func (a *alliance) until(ctx context.Context, what string, reached func(context.Context) (bool, error)) error {
+	asked := ctx
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -156,7 +165,7 @@ func (a *alliance) until(ctx context.Context, what string, reached func(context.
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until %s: %w", what, context.Cause(ctx))
+			return fmt.Errorf("waiting until %s: %w", what, cmp.Or(asked.Err(), errPatience))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -21,6 +21,9 @@ import (
 	"shieldwall/internal/sigma"
 )
 
+// minMembers are a publisher, a state and a partner.
+const minMembers = 3
+
 // The groups of the exercise.
 const (
 	states   = "states"
@@ -73,7 +76,10 @@ type rule struct {
 func Run(ctx context.Context, opt Options) (_ Figures, err error) {
 	began := time.Now()
 	if opt.Members == 0 {
-		opt.Members = 3
+		opt.Members = minMembers
+	}
+	if opt.Members < minMembers {
+		return Figures{}, fmt.Errorf("%d members: an exercise needs a publisher, a state and a partner", opt.Members)
 	}
 	if opt.Rate == 0 {
 		opt.Rate = 100

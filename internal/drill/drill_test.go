@@ -4,7 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"shieldwall/internal/decode/jsonl"
@@ -55,5 +58,67 @@ func TestScenario(t *testing.T) {
 		t.Errorf("%d detections, %d sightings", f.Detections, f.Sightings)
 	case f.CatchUpPairs == 0 || f.Pairs == 0 || f.Wire == 0:
 		t.Errorf("nothing was measured: %+v", f)
+	}
+}
+
+func TestRefusedWithoutAmberOrPartner(t *testing.T) {
+	if _, err := Run(t.Context(), Options{Members: 2}); err == nil || !strings.Contains(err.Error(), "partner") {
+		t.Errorf("two members: %v", err)
+	}
+	rules, err := filepath.Glob("scenario/rules/[a-c]*.yml")
+	if err != nil || len(rules) != 2 {
+		t.Fatalf("%v, %v", rules, err)
+	}
+	if _, err := loadRules(rules); err == nil || !strings.Contains(err.Error(), "AMBER") {
+		t.Errorf("two rules: %v", err)
+	}
+}
+
+// TestChecksCanFail shows that a loss and a leak would be seen: an object that a member does not hold, a
+// watermark that does not reach, a byte of an AMBER rule in a partner's folder.
+func TestChecksCanFail(t *testing.T) {
+	a, err := found(t.Context(), t.TempDir(), Options{Members: 3, Log: testLog(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	rules, err := loadRules([]string{"scenario/rules"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.publishAll(t.Context(), rules, 1000); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.until(t.Context(), "all act", a.allApplied); err != nil {
+		t.Fatal(err)
+	}
+	if lost, err := a.lostAt(t.Context(), 1, math.MaxUint64); lost != 0 || err != nil {
+		t.Fatalf("%d lost, %v", lost, err)
+	}
+	if lost, _ := a.lostAt(t.Context(), 1, 0); lost != int64(len(rules)) {
+		t.Errorf("a watermark of 0 loses %d", lost)
+	}
+	a.published = append(a.published, publication{object: "indicator--00000000-0000-4000-8000-000000000000"})
+	if lost, _ := a.lostAt(t.Context(), 2, math.MaxUint64); lost != 1 {
+		t.Errorf("an object that nobody holds loses %d", lost)
+	}
+	a.published = a.published[:len(rules)]
+	var f Figures
+	if err := a.leaks(t.Context(), &f); err != nil || f.Leaks != 0 || f.Mirrored != 2 {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	for _, p := range a.published {
+		if p.rule.amber {
+			if err := os.WriteFile(filepath.Join(a.cfgs[2].Data, "stray"), []byte("x"+p.object+"y"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := a.leaks(t.Context(), &f); err != nil || f.Leaks == 0 {
+		t.Errorf("a leaked id is not seen: %+v, %v", f, err)
 	}
 }

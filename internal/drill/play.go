@@ -3,6 +3,7 @@ package drill
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -29,7 +30,11 @@ func (a *alliance) play(ctx context.Context, rules []rule, opt Options) (Figures
 	if err := a.publishAll(ctx, first, opt.Rate); err != nil {
 		return f, err
 	}
-	if err := a.until(ctx, "every entitled member acts on every rule", a.allApplied); err != nil {
+	switch err := a.until(ctx, "every entitled member acts on every rule", a.allApplied); {
+	case errors.Is(err, errPatience):
+		opt.Talk(err.Error())
+		return f, a.count(ctx, &f)
+	case err != nil:
 		return f, err
 	}
 	if err := a.times(ctx, &f); err != nil {
@@ -46,7 +51,11 @@ func (a *alliance) play(ctx context.Context, rules []rule, opt Options) (Figures
 
 	away := len(a.nodes) - 1
 	opt.Talk(fmt.Sprintf("%s goes away while %d more rules are shared, and comes back", memberName(away), len(later)))
-	if err := a.catchUp(ctx, away, later, opt.Rate, &f); err != nil {
+	switch err := a.catchUp(ctx, away, later, opt.Rate, &f); {
+	case errors.Is(err, errPatience):
+		opt.Talk(err.Error())
+		return f, a.count(ctx, &f)
+	case err != nil:
 		return f, err
 	}
 
@@ -201,27 +210,55 @@ func (a *alliance) catchUp(ctx context.Context, away int, later []rule, rate flo
 	return nil
 }
 
-// count takes the figures at the end.
+// count takes the figures at the end. Who is entitled follows from the rules' markings and the groups, not
+// from who got a key; and a member is served only if it acts on the entry, holds the object and refused nothing.
 func (a *alliance) count(ctx context.Context, f *Figures) error {
 	roll, err := a.nodes[0].Alliance(ctx)
 	if err != nil {
 		return err
 	}
-	applied := map[string]uint64{}
-	for _, m := range roll.Members {
-		applied[m.ID] = m.TheirApplied
+	f.Publications = len(a.published)
+	for i, n := range a.nodes {
+		_, out := n.Traffic()
+		a.wire += out
+		if i == 0 {
+			continue
+		}
+		st, err := n.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for what, times := range st.Rejected {
+			a.opt.Talk(fmt.Sprintf("%s refused %d: %s", memberName(i), times, what))
+			f.Lost += times
+		}
+		at := slices.IndexFunc(roll.Members, func(m status.Member) bool { return m.ID == memberName(i) })
+		if at < 0 {
+			return fmt.Errorf("%s is not in the roster", memberName(i))
+		}
+		lost, err := a.lostAt(ctx, i, roll.Members[at].TheirApplied)
+		if err != nil {
+			return err
+		}
+		f.Lost += lost
 	}
+	f.Wire = a.wire
+	return nil
+}
+
+// lostAt counts the publications that member i is entitled to and does not act on.
+func (a *alliance) lostAt(ctx context.Context, i int, applied uint64) (lost int64, err error) {
 	for _, p := range a.published {
-		f.Publications++
-		for _, r := range p.readers {
-			if applied[r] <= p.index {
-				f.Lost++
-			}
+		if p.rule.amber && isPartner(i) {
+			continue
+		}
+		held, err := a.nodes[i].Holds(ctx, p.object)
+		if err != nil {
+			return 0, err
+		}
+		if !held || applied <= p.index {
+			lost++
 		}
 	}
-	for _, n := range a.nodes {
-		_, out := n.Traffic()
-		f.Wire += out
-	}
-	return nil
+	return lost, nil
 }

@@ -160,8 +160,8 @@ func (m *Membership) Sequences() map[string]uint64 {
 	return out
 }
 
-// excluded says why this node has no dealings with a member; nil if it has.
-func (m *Membership) excluded(id string) error {
+// Excluded says why this node has no dealings with a member; nil if it has.
+func (m *Membership) Excluded(id string) error {
 	member, listed := m.Roster.Member(id)
 	switch {
 	case m.denied[id]:
@@ -180,11 +180,11 @@ func (m *Membership) Identify(pin string) (string, error) {
 	if !known {
 		return "", fmt.Errorf("the key %.16s... is in no card of the alliance %q: join with an invitation first", pin, m.Roster.Name)
 	}
-	return id, m.excluded(id)
+	return id, m.Excluded(id)
 }
 
 // Deals says whether this node deals with a member: it is listed, not suspended and not denied.
-func (m *Membership) Deals(id string) bool { return m.excluded(id) == nil }
+func (m *Membership) Deals(id string) bool { return m.Excluded(id) == nil }
 
 // Peer is a member to follow.
 type Peer struct {
@@ -196,7 +196,7 @@ type Peer struct {
 func (m *Membership) Peers(self string) []Peer {
 	var out []Peer
 	for _, id := range slices.Sorted(maps.Keys(m.cards)) {
-		if id != self && m.excluded(id) == nil {
+		if id != self && m.Excluded(id) == nil {
 			out = append(out, Peer{id, m.cards[id].LogID()})
 		}
 	}

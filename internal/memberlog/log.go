@@ -30,6 +30,8 @@ const (
 	groupEntries = 512
 	groupBytes   = 4 << 20
 	groupWork    = 5 * time.Millisecond
+	// settleEvery is how often a guard that could not be written is tried again.
+	settleEvery = time.Second
 	// One build may append this much; larger publications are cut.
 	maxBuildEntries = 4096
 	maxBuildBytes   = 16 << 20

@@ -139,10 +139,16 @@ func (l *Log[T]) Run(ctx context.Context) error {
 
 func (l *Log[T]) run(ctx context.Context) error {
 	defer close(l.stopped)
+	retry := time.NewTicker(settleEvery)
+	defer retry.Stop()
 	for {
 		select {
 		case p := <-l.queue:
 			l.failure = l.group(ctx, p)
+		case <-retry.C:
+			// Entries that the guard did not confirm are shown as soon as it does, though nobody appends. What
+			// still fails is told to the next who does.
+			_ = l.settle(nil)
 		case <-ctx.Done():
 			for p := l.poll(); p != nil && l.failure == nil; p = l.poll() {
 				l.failure = l.group(ctx, p)

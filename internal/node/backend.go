@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -14,6 +15,7 @@ import (
 
 	"shieldwall/internal/canon"
 	"shieldwall/internal/control"
+	"shieldwall/internal/detect"
 	"shieldwall/internal/keys"
 	"shieldwall/internal/object"
 	"shieldwall/internal/roster"
@@ -221,9 +223,6 @@ func (s *session) checkInvitation(req *control.InviteRequest) error {
 	if err := roster.CheckName(req.Name); err != nil {
 		return control.Errorf(control.Usage, "%w", err)
 	}
-	if req.Name == local {
-		return control.Errorf(control.Usage, "the name %q is taken: it means what was never shared", req.Name)
-	}
 	if _, listed := r.Member(req.Name); listed {
 		return refusedf("%s is a member already", req.Name)
 	}
@@ -301,13 +300,42 @@ func (n *Node) DetectionsSince(ctx context.Context, since time.Time, yield func(
 
 // Follow yields detections as they happen.
 func (n *Node) Follow(ctx context.Context) <-chan status.Detection {
-	f, err := n.current.Load().detector.Follow(ctx)
-	if err != nil {
-		none := make(chan status.Detection)
-		close(none)
-		return none
+	out := make(chan status.Detection)
+	go func() {
+		defer close(out)
+		for again := true; again; {
+			again = n.followSession(ctx, out)
+		}
+	}()
+	return out
+}
+
+// followSession hands over one session's detections; another begins where a join ended it.
+func (n *Node) followSession(ctx context.Context, out chan<- status.Detection) (again bool) {
+	s := n.current.Load()
+	f, err := s.detector.Follow(ctx)
+	if err != nil && !errors.Is(err, detect.ErrStopped) {
+		return false
 	}
-	return f.C
+	for err == nil {
+		d, ok := <-f.C
+		if !ok {
+			break
+		}
+		select {
+		case out <- d:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for n.current.Load() == s {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return true
 }
 
 // source is the node as the page sees it (web.Source).
@@ -349,7 +377,7 @@ func (s source) Objects(ctx context.Context, limit int) ([]status.Object, error)
 			return err
 		}
 		for _, c := range copies {
-			if !cur.staffMayRead(c.TLP, c.Audience, c.Publisher) {
+			if !cur.operatorMayRead(c.TLP, c.Audience, c.Publisher) {
 				continue
 			}
 			v := status.Object{Seq: c.Seq, ID: c.ID, Type: c.Type, Publisher: c.Publisher, TLP: stix.TLP(c.TLP).String(), Audience: c.Audience, Admitted: c.Admitted, Withdrawn: c.Withdrawn || c.Revoked}

@@ -232,13 +232,14 @@ func (s *session) loadIntelligence(ctx context.Context) error {
 	})
 }
 
-// staffMayRead says whether this member's own people may see a copy on their page.
-func (s *session) staffMayRead(tlp uint8, audience, publisher string) bool {
+// operatorMayRead says whether the page may show a copy. Who opens the page by a link from the node's own
+// terminal is its operator, who owns the store and the keys: the named user, until there are accounts.
+func (s *session) operatorMayRead(tlp uint8, audience, publisher string) bool {
 	if publisher == object.Local {
 		return true
 	}
 	a, err := policy.ParseAudience(audience)
-	return err == nil && policy.MayRead(s.roll.Members(), policy.Reader{Kind: policy.Staff, Member: s.me.member}, stix.TLP(tlp), a)
+	return err == nil && policy.MayRead(s.roll.Members(), policy.Reader{Kind: policy.NamedUser, Member: s.me.member}, stix.TLP(tlp), a)
 }
 
 // sink takes telemetry for whichever session is current (follow.Sink, httpjsonl.Sink).

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"shieldwall/internal/control"
 	"shieldwall/internal/federation"
@@ -72,8 +73,9 @@ func (s *session) beginJoin(ctx context.Context, token roster.Token) (pendingJoi
 	if err != nil {
 		return p, fmt.Errorf("reading a join that was begun: %w", err)
 	}
-	if string(p.SecretHash) == string(token.SecretHash()) {
-		return p, nil
+	if p.begunFor(token) {
+		p.SecretHash = token.SecretHash()
+		return p, s.keepJoin(ctx, p)
 	}
 	logKey, err := s.node.keys.NewLog(random)
 	if err != nil {
@@ -85,11 +87,22 @@ func (s *session) beginJoin(ctx context.Context, token roster.Token) (pendingJoi
 		return p, err
 	}
 	p = pendingJoin{SecretHash: token.SecretHash(), Card: card, Log: me.log}
+	return p, s.keepJoin(ctx, p)
+}
+
+func (s *session) keepJoin(ctx context.Context, p pendingJoin) error {
 	raw, err := json.Marshal(p)
 	if err != nil {
-		return p, err
+		return err
 	}
-	return p, s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.PutMeta(metaJoin, raw) })
+	return s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.PutMeta(metaJoin, raw) })
+}
+
+// begunFor says whether the card made before is for the token's place. A new invitation to the same place uses
+// it again: the alliance may have admitted it already, and a second first card would be misconduct.
+func (p pendingJoin) begunFor(token roster.Token) bool {
+	card, err := roster.ParseCard(p.Card)
+	return err == nil && card.Alliance == token.Alliance && card.Member == token.Name
 }
 
 // askToJoin tries the inviter's endpoints in turn.
@@ -157,7 +170,7 @@ func verifyJoined(j peer.Joined, token roster.Token, n *Node) (*federation.Membe
 func (s *session) enter(ctx context.Context, token roster.Token, p pendingJoin, j peer.Joined, m *federation.Membership) error {
 	me := self{member: token.Name, identity: s.me.identity, log: p.Log}
 	return s.roll.leave(ctx, func(tx *sqlite.Tx) error {
-		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), me.save(tx), tx.PutMeta(metaJoin, nil)}
+		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), dropTallies(tx), me.save(tx), tx.PutMeta(metaJoin, nil)}
 		for i, note := range j.Rosters {
 			r, err := roster.ParseRoster(note)
 			if err != nil {
@@ -196,3 +209,17 @@ func (s *session) endpoints() []string {
 
 // local is the publisher of what was never shared.
 const local = object.Local
+
+// dropTallies forgets counts of the alliance that is left: their publishers are names of that one.
+func dropTallies(tx *sqlite.Tx) error {
+	type key struct{ publisher, id string }
+	var all []key
+	err := tx.EachTally(func(publisher, id string, _ int64, _, _ time.Time) error {
+		all = append(all, key{publisher, id})
+		return nil
+	})
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = tx.DropTally(all[i].publisher, all[i].id)
+	}
+	return err
+}

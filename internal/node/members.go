@@ -136,7 +136,9 @@ func (s *session) checkJoiner(req peer.JoinRequest, inv invite, pinned []roster.
 	if err := card.Verify(req.Card, s.roll.Now().Alliance, pinned); err != nil {
 		return deny("%v", err)
 	}
-	if listed, ok := s.roll.Now().Roster.Member(inv.name); ok && !slices.EqualFunc(listed.Keys, pinned, roster.Key.Equal) {
+	if listed, ok := s.roll.Now().Roster.Member(inv.name); ok && listed.Suspended {
+		return deny("%s is suspended", inv.name)
+	} else if ok && !slices.EqualFunc(listed.Keys, pinned, roster.Key.Equal) {
 		return deny("%s is a member already, with another identity", inv.name)
 	}
 	return nil

@@ -185,6 +185,9 @@ func (n *Node) Run(ctx context.Context, ready func(Ready)) error {
 		}
 		err = n.reopen(ctx, err)
 		again <- err
+		if asked.Err() != nil {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

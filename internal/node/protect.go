@@ -27,12 +27,15 @@ type protection struct {
 
 	mu    sync.Mutex // guards the fields below
 	core  *federation.Protection
+	pairs int64     // confirmed, as far as they are known here
 	times []float64 // milliseconds, a ring
 	next  int
+	// unsaved are pairs that a failed write left in memory alone; the member's next receipt writes them too.
+	unsaved map[string][]federation.Pair
 }
 
 func newProtection(store *sqlite.Store, self, log string, now func() time.Time) *protection {
-	return &protection{store: store, self: self, log: log, now: now, core: federation.NewProtection()}
+	return &protection{store: store, self: self, log: log, now: now, core: federation.NewProtection(), unsaved: map[string][]federation.Pair{}}
 }
 
 // restored bounds how many of the newest publications are waited for again after a restart.
@@ -93,6 +96,7 @@ func (p *protection) readers(tx *sqlite.Tx, m *federation.Membership, index uint
 
 // keep adds a time; the caller holds mu.
 func (p *protection) keep(d time.Duration) {
+	p.pairs++
 	ms := float64(d) / float64(time.Millisecond)
 	if len(p.times) < maxTimes {
 		p.times = append(p.times, ms)
@@ -114,15 +118,18 @@ func (p *protection) applied(ctx context.Context, member string, size uint64) er
 	now := p.now()
 	p.mu.Lock()
 	before := p.core.Watermark(member)
-	pairs := p.core.Applied(member, size, now)
-	for _, pair := range pairs {
+	fresh := p.core.Applied(member, size, now)
+	for _, pair := range fresh {
 		p.keep(pair.Took)
 	}
+	late, failed := p.unsaved[member]
+	delete(p.unsaved, member)
 	p.mu.Unlock()
-	if size <= before {
+	if size <= before && !failed {
 		return nil
 	}
-	return p.store.Update(ctx, func(tx *sqlite.Tx) error {
+	pairs := append(late, fresh...)
+	err := p.store.Update(ctx, func(tx *sqlite.Tx) error {
 		for _, pair := range pairs {
 			if err := tx.PutProtect(p.log, pair.Index, pair.Follower, pair.Took); err != nil {
 				return err
@@ -130,6 +137,12 @@ func (p *protection) applied(ctx context.Context, member string, size uint64) er
 		}
 		return tx.PutApplied(p.log, member, size)
 	})
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.unsaved[member] = append(pairs, p.unsaved[member]...)
+	}
+	return err
 }
 
 // forget waits no more for a member that this node does not deal with any more.
@@ -148,10 +161,11 @@ func (p *protection) watermark(member string) uint64 {
 // status sums up.
 func (p *protection) status() status.Protect {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	sorted := slices.Sorted(slices.Values(p.times))
+	sorted, pairs, waiting := slices.Clone(p.times), p.pairs, p.core.Waiting()
+	p.mu.Unlock()
+	slices.Sort(sorted) // outside the lock: an append waits for it
 	return status.Protect{
-		Pairs: int64(len(sorted)), Waiting: p.core.Waiting(),
+		Pairs: pairs, Waiting: waiting,
 		P50: percentile(sorted, 50), P95: percentile(sorted, 95), P99: percentile(sorted, 99), Max: percentile(sorted, 100),
 	}
 }

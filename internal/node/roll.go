@@ -97,6 +97,12 @@ func (r *roll) Changed() <-chan struct{} {
 	return r.changed
 }
 
+// judgement is why a statement is not taken: its maker may know, unlike what fails here.
+type judgement struct{ err error }
+
+func (j *judgement) Error() string { return j.err.Error() }
+func (j *judgement) Unwrap() error { return j.err }
+
 // change verifies by step, persists by write and then lets everybody see it.
 func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*federation.Membership, error), write func(*sqlite.Tx, *federation.Membership) error) error {
 	r.mu.Lock()
@@ -106,7 +112,7 @@ func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*f
 	}
 	next, err := step(r.now.Load())
 	if err != nil {
-		return err
+		return &judgement{err}
 	}
 	if err := r.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return write(tx, next) }); err != nil {
 		return err

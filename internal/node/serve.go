@@ -85,9 +85,18 @@ func (p peers) Card(ctx context.Context, member string) (note []byte, err error)
 
 // AdmitCard takes a card that somebody presents; one that is known already is fine.
 func (p peers) AdmitCard(ctx context.Context, note []byte) error {
+	if card, err := roster.ParseCard(note); err != nil {
+		return deny("%v", err)
+	} else if err := p.roll.Now().Excluded(card.Member); err != nil {
+		return deny("%v", err)
+	}
 	err := p.roll.AdmitCard(ctx, note)
-	if errors.Is(err, federation.ErrKnown) {
+	var no *judgement
+	switch {
+	case errors.Is(err, federation.ErrKnown):
 		return nil
+	case errors.As(err, &no):
+		return deny("%v", err)
 	}
 	return err
 }

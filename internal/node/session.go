@@ -78,6 +78,9 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 	}
 	defer func() {
 		if err != nil {
+			if s.detector != nil {
+				err = errors.Join(err, s.detector.Close())
+			}
 			err = errors.Join(err, s.stopLog())
 		}
 	}()
@@ -240,7 +243,9 @@ func (s *session) openOrCreate(ctx context.Context, cfg memberlog.Config[*sqlite
 }
 
 // close ends what openSession started. run must have ended.
-func (s *session) close() error { return s.stopLog() }
+func (s *session) close() error {
+	return errors.Join(s.detector.Close(), s.stopLog())
+}
 
 // run serves peers and runs the flows until ctx ends. It closes ingress first, then lets the flows drain; the
 // log's sequencer ends after them, with close.

@@ -221,7 +221,7 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 	joined, err := s.backend.Join(r.Context(), req, exporter)
 	if err != nil {
 		s.remark("join refused", "remote", r.RemoteAddr, "reason", err.Error())
-		answerError(w, err, http.StatusForbidden)
+		answerError(w, err, http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -236,7 +236,7 @@ func (s *Server) postCard(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.backend.AdmitCard(r.Context(), note); err != nil {
 		s.remark("card refused", "remote", r.RemoteAddr, "reason", err.Error())
-		answerError(w, err, http.StatusForbidden)
+		answerError(w, err, http.StatusInternalServerError)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -292,7 +292,7 @@ func (s *Server) applied(w http.ResponseWriter, r *http.Request, member string) 
 		return
 	}
 	if err := s.backend.Applied(r.Context(), member, note); err != nil {
-		answerError(w, err, http.StatusForbidden)
+		answerError(w, err, http.StatusInternalServerError)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -232,7 +232,8 @@ func (p *Publisher) share(ctx context.Context, j *judge, opt shareOptions) (Resu
 		return result, err
 	}
 	units := cut(batches, opt.whole)
-	if len(units) == 0 && opt.inTx != nil {
+	if len(units) == 0 && (opt.inTx != nil || len(result.Unchanged) > 0) {
+		// What is shared already may be what an append before could not confirm: an empty one says whether it is.
 		units = [][]*batch{nil}
 	}
 	for _, batches := range units {
