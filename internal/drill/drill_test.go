@@ -77,7 +77,7 @@ func TestRefusedWithoutAmberOrPartner(t *testing.T) {
 // TestChecksCanFail shows that a loss and a leak would be seen: an object that a member does not hold, a
 // watermark that does not reach, a byte of an AMBER rule in a partner's folder.
 func TestChecksCanFail(t *testing.T) {
-	a, err := found(t.Context(), t.TempDir(), Options{Members: 3, Log: testLog(t)})
+	a, err := found(t.Context(), t.TempDir(), Options{Members: 3, Log: testLog(t), Talk: func(s string) { t.Log(s) }})
 	if err != nil {
 		t.Fatal(err)
 	}
