@@ -95,7 +95,7 @@ func (p *program) showLogs(checks []logCheck) error {
 }
 
 // verifyLogs checks every log of a data folder that nobody else has open.
-func verifyLogs(ctx context.Context, data string) (checks []logCheck, err error) {
+func verifyLogs(ctx context.Context, data string) (_ []logCheck, err error) {
 	path := filepath.Join(data, storeName)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no node", data)
@@ -119,13 +119,16 @@ func verifyLogs(ctx context.Context, data string) (checks []logCheck, err error)
 	if err != nil {
 		return nil, fmt.Errorf("reading which logs there are: %w", err)
 	}
-	for _, c := range logs {
+	if len(logs) == 0 {
+		return nil, &exit{exitFindings, fmt.Sprintf("%s holds a node and no log, not even its own", data)}
+	}
+	for i := range logs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		checks = append(checks, verifyLog(ctx, store, c, keys))
+		logs[i] = verifyLog(ctx, store, logs[i], keys)
 	}
-	return checks, nil
+	return logs, nil
 }
 
 // logsAndKeys lists the logs that have a head, and the keys that the cards held give for them.
@@ -142,10 +145,8 @@ func logsAndKeys(ctx context.Context, store *sqlite.Store) (logs []logCheck, key
 		if err != nil {
 			return err
 		}
-		return tx.EachLog(func(log, member string, _ uint64, checkpoint []byte) error {
-			if checkpoint != nil {
-				logs = append(logs, logCheck{Log: log, Member: member})
-			}
+		return tx.EachLog(func(log, member string, _ uint64, _ []byte) error {
+			logs = append(logs, logCheck{Log: log, Member: member})
 			return nil
 		})
 	})

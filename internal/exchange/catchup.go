@@ -34,8 +34,6 @@ func (s *session) catchUp(ctx context.Context, behind bool) error {
 		return err
 	}
 	switch held := s.tree.Size(); {
-	case head.Size == held && head.Root != s.tree.Root():
-		return fmt.Errorf("%w: it does not sign the %d entries held", federation.ErrRoot, held)
 	case head.Size == held && behind:
 		return errors.New("the peer's stream promises more entries than its checkpoint has")
 	case head.Size == held:

@@ -36,7 +36,7 @@ func (w *author) sealedCheaply(epoch, index uint64) []byte {
 
 // long is a history worth tiles; longer is one of several thousand entries.
 const (
-	long   = 1500
+	long   = 1000
 	longer = 4000
 )
 
@@ -79,7 +79,7 @@ func TestCatchUp(t *testing.T) {
 // TestCatchUpInterrupted cuts a catch-up off, at several points, and restarts the process: what was committed
 // stays, and what comes next is fetched alone.
 func TestCatchUpInterrupted(t *testing.T) {
-	for _, cut := range []int{1, 4} {
+	for _, cut := range []int{1, 2} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				al := newAlliance("me", "a")
@@ -135,7 +135,7 @@ func TestCatchUpLies(t *testing.T) {
 		want string
 	}{
 		"first bundle":  {"tile/entries/", 0, flip, "not the one that it covers"},
-		"later bundle":  {"tile/entries/", 4, flip, "not the one that it covers"},
+		"later bundle":  {"tile/entries/", 3, flip, "not the one that it covers"},
 		"cut bundle":    {"tile/entries/", 2, func(d []byte) []byte { return d[:len(d)-1] }, "bundle ends"},
 		"longer bundle": {"tile/entries/", 2, func(d []byte) []byte { return append(d, 0, 0) }, "after its"},
 		"empty bundle":  {"tile/entries/", 0, func([]byte) []byte { return nil }, "bundle ends"},
@@ -198,7 +198,7 @@ func TestEquivocation(t *testing.T) {
 				bundles := 0
 				p.tamper = func(path string, data []byte) []byte {
 					if strings.HasPrefix(path, "tile/entries/") {
-						if bundles++; bundles == 4 {
+						if bundles++; bundles == 3 {
 							p.down = errGone
 						}
 					}

@@ -2,7 +2,10 @@ package exchange
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,55 +186,61 @@ func TestLies(t *testing.T) {
 		}, want: "over the limit"},
 		"huge checkpoint": {at: "checkpoint", lie: func(w *author, p *peer, _ *Batch) { p.head = func() []byte { return w.signAt(1<<40, merkle.Hash{6}) } }, want: "tile"},
 	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				al := newAlliance("me", "a")
-				w := newAuthor(al, "a", "log 1")
-				w.open(1, "a", "me")
-				p := newPeer(al, w)
-				n := newNode(t, al, p)
-				n.start()
-				synctest.Wait() // five entries are held
-				lied := 0
-				if c.at == "batch" {
-					p.with(func() {
-						p.edit = func(b *Batch) {
-							if len(b.Entries) > 0 {
-								lied++
-								p.with(func() { c.lie(w, p, b) })
-							}
-						}
-					})
-				} else {
-					lied++
-					p.with(func() { c.lie(w, p, nil) })
-					p.drop()
-					synctest.Wait()
+	bubble(t, func(t *testing.T) {
+		n, logs, peers := crowd(t, slices.Sorted(maps.Keys(cases)))
+		for _, w := range logs {
+			w.open(1, "a", "me")
+		}
+		n.start()
+		synctest.Wait() // five entries of each are held
+		var lied sync.Map
+		for name, c := range cases {
+			w, p := logs[name], peers[name]
+			if c.at == "checkpoint" {
+				lied.Store(name, true)
+				p.with(func() { c.lie(w, p, nil) })
+				p.drop()
+				continue
+			}
+			p.with(func() {
+				p.edit = func(b *Batch) {
+					if len(b.Entries) > 0 {
+						lied.Store(name, true)
+						p.with(func() { c.lie(w, p, b) })
+					}
 				}
-				w.share(1, objects(indicator("a", 1)))
-				time.Sleep(2 * time.Minute)
-				m := n.status("a")
-				if lied == 0 || !strings.Contains(m.Problem, c.want) || m.State == "live" {
-					t.Fatalf("lied %d times: %+v", lied, m)
-				}
-				if n.liveCount() != 0 || m.Applied != 5 {
-					t.Fatalf("a lie was believed: %d live, %+v", n.liveCount(), m)
-				}
-				n.check(w, 5)
-				if tries := p.count("checkpoint"); tries > 30 {
-					t.Fatalf("%d tries in two minutes", tries)
-				}
-				// Told the truth, it goes on by itself.
-				p.with(func() { p.edit, p.head = nil, nil })
-				time.Sleep(time.Minute)
-				if m := n.status("a"); m.State != "live" || !n.isLive("a", 1) {
-					t.Fatalf("after the truth: %+v", m)
-				}
-				n.check(w, w.size())
 			})
-		})
-	}
+		}
+		synctest.Wait()
+		for _, w := range logs {
+			w.share(1, objects(indicator(w.member, 1)))
+		}
+		time.Sleep(2 * time.Minute)
+		for name, c := range cases {
+			w, p := logs[name], peers[name]
+			m := n.status(w.member)
+			if _, ok := lied.Load(name); !ok || !strings.Contains(m.Problem, c.want) || m.State == "live" {
+				t.Errorf("%s: lied %v: %+v", name, ok, m)
+			}
+			if n.isLive(w.member, 1) || m.Applied != 5 {
+				t.Errorf("%s was believed: %+v", name, m)
+			}
+			n.check(w, 5)
+			if tries := p.count("checkpoint"); tries > 30 {
+				t.Errorf("%s: %d tries in two minutes", name, tries)
+			}
+			p.with(func() { p.edit, p.head = nil, nil })
+		}
+		// Told the truth, it goes on by itself.
+		time.Sleep(time.Minute)
+		for name := range cases {
+			w := logs[name]
+			if m := n.status(w.member); m.State != "live" || !n.isLive(w.member, 1) {
+				t.Errorf("%s, after the truth: %+v", name, m)
+			}
+			n.check(w, w.size())
+		}
+	})
 }
 
 // TestGarbageIsPassedOver has a peer publish what is no entry, among what is.

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,26 +60,29 @@ func payload(tlp uint8, audience string, raw ...string) entry.Payload {
 // TestReader has one hostile thing each in a log that goes on properly: the thing is counted and passed over,
 // and what is proper is read.
 func TestReader(t *testing.T) {
-	one := indicator("a", 1)
 	cases := map[string]struct {
 		write func(s script) // epoch 1 is open for a and me
 		why   string         // reason by which it is counted; empty: nothing is refused
 		count int64
 		live  bool // indicator 1 acts
 	}{
-		"nothing hostile":           {func(s script) { s.w.share(1, objects(one)) }, "", 0, true},
+		"nothing hostile":           {func(s script) { s.w.share(1, objects(s.one())) }, "", 0, true},
 		"epoch opened twice":        {func(s script) { s.w.append(s.w.opening(1, 1)[0]) }, badEpoch, 1, false},
-		"epoch opened twice, wraps": {func(s script) { s.w.append(s.w.opening(1, 1, "a", "me")...); s.w.share(1, objects(one)) }, badEpoch, 1, false},
+		"epoch opened twice, wraps": {func(s script) { s.w.append(s.w.opening(1, 1, "a", "me")...); s.w.share(1, objects(s.one())) }, badEpoch, 1, false},
 		"epoch that sinks": {func(s script) {
 			s.w.open(9, "a", "me")
 			s.w.append(s.w.opening(8, 1, "a", "me")...)
-			s.w.share(9, objects(one))
+			s.w.share(9, objects(s.one()))
 		}, badEpoch, 1, true},
-		"epochs that rise":         {func(s script) { s.w.open(5, "a", "me"); s.w.open(6, "a"); s.w.share(5, objects(one)) }, "", 0, true},
-		"sealed in a sunken epoch": {func(s script) { s.w.open(9, "a"); s.w.append(s.w.opening(8, 1, "me")...); s.w.share(8, objects(one)) }, badEpoch, 1, false},
+		"epochs that rise": {func(s script) { s.w.open(5, "a", "me"); s.w.open(6, "a"); s.w.share(5, objects(s.one())) }, "", 0, true},
+		"sealed in a sunken epoch": {func(s script) {
+			s.w.open(9, "a")
+			s.w.append(s.w.opening(8, 1, "me")...)
+			s.w.share(8, objects(s.one()))
+		}, badEpoch, 1, false},
 		"last epoch": {func(s script) {
 			s.w.append(s.w.opening(math.MaxUint64, 1, "me")...)
-			s.w.share(math.MaxUint64, objects(one))
+			s.w.share(math.MaxUint64, objects(s.one()))
 		}, badEpoch, 1, false},
 		"epoch beyond the store's":  {func(s script) { s.w.append(s.w.opening(1<<63, 1, "me")...) }, badEpoch, 1, false},
 		"opening too short":         {func(s script) { s.add(entry.KindEpoch, 2, make([]byte, 57)) }, badEntry, 1, false},
@@ -89,7 +94,7 @@ func TestReader(t *testing.T) {
 			o := s.w.opening(2, 1, "a")
 			s.w.append(o...)
 			s.wrap(2, o[0], s.w.epochs[2], "me")
-			s.w.share(2, objects(one))
+			s.w.share(2, objects(s.one()))
 		}, badWrap, 1, false},
 		"wrap before its opening": {func(s script) {
 			o := s.w.opening(2, 1, "a")
@@ -105,86 +110,96 @@ func TestReader(t *testing.T) {
 			key := must(seal.NewKey(rand.Reader))
 			s.w.epochs[2] = key
 			s.w.append(s.w.openingOf(2, 1, key, [32]byte{1}, "a", "me")...)
-			s.w.share(2, objects(one))
+			s.w.share(2, objects(s.one()))
 		}, badCommitment, 1, false},
 		"commitment of another epoch": {func(s script) {
 			key := must(seal.NewKey(rand.Reader))
 			s.w.epochs[2] = key
 			s.w.append(s.w.openingOf(2, 1, key, must(seal.Commitment(key, s.w.id, 3)), "me")...)
-			s.w.share(2, objects(one))
+			s.w.share(2, objects(s.one()))
 		}, badCommitment, 1, false},
 		"second wrap with another key": {func(s script) {
 			o := s.w.opening(2, 1, "me", "a")
 			other := must(seal.NewKey(rand.Reader))
 			s.w.append(o[:2]...)
 			s.wrap(2, o[0], other, "me")
-			s.w.share(2, objects(one))
+			s.w.share(2, objects(s.one()))
 		}, "", 0, true},
 		"sealed without an epoch": {func(s script) { s.add(entry.KindSealed, 77, make([]byte, 300)) }, "", 0, false},
 		"sealed in epoch 2^63":    {func(s script) { s.add(entry.KindSealed, 1<<63, make([]byte, 300)) }, "", 0, false},
 		"sealed for another place": {func(s script) {
-			raw := s.w.sealed(1, s.w.size()+1, objects(one))
+			raw := s.w.sealed(1, s.w.size()+1, objects(s.one()))
 			s.w.append(raw)
 		}, badSealed, 1, false},
 		"sealed under another key": {func(s script) {
 			s.w.epochs[1] = make([]byte, 32)
-			s.w.share(1, objects(one))
+			s.w.share(1, objects(s.one()))
 		}, badSealed, 1, false},
-		"audience without us":       {func(s script) { s.w.share(1, payload(3, "member:b", one)) }, badAudience, 1, false},
-		"group without us":          {func(s script) { s.w.share(1, payload(3, "group:partners", one)) }, badAudience, 1, false},
-		"group with us":             {func(s script) { s.w.share(1, payload(3, "group:states", one)) }, "", 0, true},
-		"audience that is none":     {func(s script) { s.w.share(1, payload(2, "group:", one)) }, badAudience, 1, false},
-		"red to a group":            {func(s script) { s.w.share(1, payload(5, "group:states", one)) }, badAudience, 1, false},
-		"clear to everyone":         {func(s script) { s.w.append(must(seal.Clear(payload(1, "everyone", one)))) }, "", 0, true},
-		"green in clear":            {func(s script) { s.add(entry.KindClear, 0, clearBody(payload(2, "everyone", one))) }, badClear, 1, false},
-		"clear to the alliance":     {func(s script) { s.add(entry.KindClear, 0, clearBody(payload(1, "alliance", one))) }, badClear, 1, false},
+		"audience without us":       {func(s script) { s.w.share(1, payload(3, "member:b", s.one())) }, badAudience, 1, false},
+		"group without us":          {func(s script) { s.w.share(1, payload(3, "group:partners", s.one())) }, badAudience, 1, false},
+		"group with us":             {func(s script) { s.w.share(1, payload(3, "group:states", s.one())) }, "", 0, true},
+		"audience that is none":     {func(s script) { s.w.share(1, payload(2, "group:", s.one())) }, badAudience, 1, false},
+		"red to a group":            {func(s script) { s.w.share(1, payload(5, "group:states", s.one())) }, badAudience, 1, false},
+		"clear to everyone":         {func(s script) { s.w.append(must(seal.Clear(payload(1, "everyone", s.one())))) }, "", 0, true},
+		"green in clear":            {func(s script) { s.add(entry.KindClear, 0, clearBody(payload(2, "everyone", s.one()))) }, badClear, 1, false},
+		"clear to the alliance":     {func(s script) { s.add(entry.KindClear, 0, clearBody(payload(1, "alliance", s.one()))) }, badClear, 1, false},
 		"clear that is damaged":     {func(s script) { s.add(entry.KindClear, 0, []byte("????????")) }, badClear, 1, false},
 		"second opening of the log": {func(s script) { s.w.append(s.w.entries[0]) }, badOpen, 1, false},
-		"withdrawal of the future":  {func(s script) { s.w.share(1, objects(one), withdrawal(1<<63, 1)) }, badWithdrawal, 1, true},
-		"withdrawal of itself":      {func(s script) { s.w.share(1, objects(one), withdrawal(6, 1)) }, badWithdrawal, 1, true},
-		"withdrawal":                {func(s script) { s.w.share(1, objects(one), withdrawal(5, 1)) }, "", 0, false},
-		"withdrawal before it":      {func(s script) { s.w.share(1, withdrawal(0, 1), objects(one)) }, "", 0, true},
+		"withdrawal of the future":  {func(s script) { s.w.share(1, objects(s.one()), s.withdrawal(1<<63, 1)) }, badWithdrawal, 1, true},
+		"withdrawal of itself":      {func(s script) { s.w.share(1, objects(s.one()), s.withdrawal(6, 1)) }, badWithdrawal, 1, true},
+		"withdrawal":                {func(s script) { s.w.share(1, objects(s.one()), s.withdrawal(5, 1)) }, "", 0, false},
+		"withdrawal before it":      {func(s script) { s.w.share(1, s.withdrawal(0, 1), objects(s.one())) }, "", 0, true},
 		"withdrawal without an id": {func(s script) {
-			s.w.share(1, objects(one), entry.Payload{Type: entry.Withdraw, TLP: 2, Audience: "alliance", Withdrawals: []entry.Withdrawal{{Index: 1, ID: "x"}}})
+			s.w.share(1, objects(s.one()), entry.Payload{Type: entry.Withdraw, TLP: 2, Audience: "alliance", Withdrawals: []entry.Withdrawal{{Index: 1, ID: "x"}}})
 		}, "object refused: withdrawal", 1, true},
 		"blob that is huge": {func(s script) {
 			s.w.share(1, entry.Payload{Type: entry.Blob, TLP: 2, Audience: "alliance", Blob: entry.BlobRef{Size: seal.MaxBlob + 1}})
 		}, badBlob, 1, false},
-		"object that is none": {func(s script) { s.w.share(1, objects("[", one)) }, "object refused: invalid", 1, true},
+		"object that is none": {func(s script) { s.w.share(1, objects("[", s.one())) }, "object refused: invalid", 1, true},
 		"objects in conflict": {func(s script) {
-			s.w.share(1, objects(one, one[:len(one)-1]+`,"name":"another"}`))
+			s.w.share(1, objects(s.one(), s.one()[:len(s.one())-1]+`,"name":"another"}`))
 		}, "object refused: conflict", 1, true},
 	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				al := newAlliance("me", "a", "b")
-				w := newAuthor(al, "a", "log 1")
-				w.open(1, "a", "me")
-				n := newNode(t, al, newPeer(al, w))
-				c.write(script{w, t})
-				// What comes after it is read, whatever it was.
-				w.open(1<<40, "a", "me")
-				w.share(1<<40, objects(indicator("a", 99)))
-				n.start()
-				synctest.Wait()
-				want := map[string]int64{}
-				if c.why != "" {
-					want["a: "+c.why] = c.count
+	bubble(t, func(t *testing.T) {
+		n, logs, _ := crowd(t, slices.Sorted(maps.Keys(cases)))
+		for name, c := range cases {
+			w := logs[name]
+			w.open(1, "a", "me")
+			c.write(script{w, t})
+			// What comes after it is read, whatever it was.
+			w.open(1<<40, "a", "me")
+			w.share(1<<40, objects(indicator(w.member, 99)))
+		}
+		n.start()
+		synctest.Wait()
+		refused := n.x.Rejected()
+		for name, c := range cases {
+			w := logs[name]
+			if got := refused[w.member+": "+c.why]; got != c.count {
+				t.Errorf("%s: %d refused as %q, want %d", name, got, c.why, c.count)
+			}
+			for key := range refused {
+				if c.why == "" && strings.HasPrefix(key, w.member+": ") {
+					t.Errorf("%s: refused: %s", name, key)
 				}
-				if got := n.x.Rejected(); got["a: "+c.why] != c.count {
-					t.Errorf("refused: %v, want %v", got, want)
-				}
-				if got := n.isLive("a", 1); got != c.live {
-					t.Errorf("live: %v; refused: %v", got, n.x.Rejected())
-				}
-				if m := n.status("a"); !n.isLive("a", 99) || m.State != "live" || m.Applied != w.size() {
-					t.Errorf("it did not go on: %+v", m)
-				}
-				n.check(w, w.size())
-			})
-		})
-	}
+			}
+			if got := n.isLive(w.member, 1); got != c.live {
+				t.Errorf("%s: live %v", name, got)
+			}
+			if m := n.status(w.member); !n.isLive(w.member, 99) || m.State != "live" || m.Applied != w.size() {
+				t.Errorf("%s: it did not go on: %+v", name, m)
+			}
+			n.check(w, w.size())
+		}
+	})
+}
+
+func (s script) one() string { return indicator(s.w.member, 1) }
+
+func (s script) withdrawal(index uint64, i int) entry.Payload {
+	p := withdrawal(index, i)
+	p.Withdrawals[0].ID = indicatorID(s.w.member, i)
+	return p
 }
 
 func withdrawal(index uint64, i int) entry.Payload {
@@ -192,36 +207,42 @@ func withdrawal(index uint64, i int) entry.Payload {
 }
 
 func TestOpening(t *testing.T) {
-	al := newAlliance("me", "a")
-	id := al.membership().Alliance
-	for name, c := range map[string]struct {
-		first []byte
-		why   string
+	cases := map[string]struct {
+		edit func(o *entry.Open)
+		raw  []byte // in place of the opening
+		why  string
 	}{
-		"ours":             {must(entry.Open{Alliance: id, Member: "a", Reason: "first"}.Bytes()), ""},
-		"another alliance": {must(entry.Open{Alliance: strings.Repeat("0", 64), Member: "a", Reason: "first"}.Bytes()), badOpen},
-		"another member":   {must(entry.Open{Alliance: id, Member: "b", Reason: "first"}.Bytes()), badOpen},
-		"no JSON":          {rawEntry(entry.KindOpen, 0, []byte("{}")), badOpen},
-		"no opening":       {rawEntry(entry.KindClear, 0, make([]byte, 300)), badOpen},
-		"garbage":          {nil, badEntry},
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				w := newAuthor(al, "a", "log 1")
-				w.entries, w.tree = nil, &merkle.Frontier{}
-				w.append(c.first)
-				w.open(1, "a", "me")
-				w.share(1, objects(indicator("a", 1)))
-				n := newNode(t, al, newPeer(al, w))
-				n.start()
-				synctest.Wait()
-				got := n.x.Rejected()
-				if !n.isLive("a", 1) || (c.why == "") != (len(got) == 0) || c.why != "" && got["a: "+c.why] != 1 {
-					t.Fatalf("live %v, refused %v", n.isLive("a", 1), got)
-				}
-			})
-		})
+		"ours":             {edit: func(*entry.Open) {}},
+		"another alliance": {edit: func(o *entry.Open) { o.Alliance = strings.Repeat("0", 64) }, why: badOpen},
+		"another member":   {edit: func(o *entry.Open) { o.Member = "b" }, why: badOpen},
+		"no statement":     {raw: rawEntry(entry.KindOpen, 0, []byte("{}")), why: badOpen},
+		"no opening":       {raw: rawEntry(entry.KindClear, 0, make([]byte, 300)), why: badOpen},
+		"garbage":          {raw: []byte("x"), why: badEntry},
 	}
+	bubble(t, func(t *testing.T) {
+		n, logs, _ := crowd(t, slices.Sorted(maps.Keys(cases)))
+		for name, c := range cases {
+			w := logs[name]
+			if c.edit != nil {
+				o := entry.Open{Alliance: n.roll.Now().Alliance, Member: w.member, Reason: "first"}
+				c.edit(&o)
+				c.raw = must(o.Bytes())
+			}
+			w.entries, w.tree = nil, &merkle.Frontier{}
+			w.append(c.raw)
+			w.open(1, "a", "me")
+			w.share(1, objects(indicator(w.member, 1)))
+		}
+		n.start()
+		synctest.Wait()
+		refused := n.x.Rejected()
+		for name, c := range cases {
+			w, want := logs[name], map[bool]int64{true: 0, false: 1}[c.why == ""]
+			if !n.isLive(w.member, 1) || refused[w.member+": "+c.why] != want {
+				t.Errorf("%s: live %v, refused %v", name, n.isLive(w.member, 1), refused)
+			}
+		}
+	})
 }
 
 // TestRefusalsAreBounded shows that a peer cannot grow what is counted, nor hide another's refusals.

@@ -9,7 +9,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -97,7 +96,7 @@ func (n *node) change(fn func()) {
 func (n *node) Roster(context.Context, uint64) ([]byte, error) { return []byte("roster"), nil }
 func (n *node) Card(context.Context, string) ([]byte, error)   { return nil, fs.ErrNotExist }
 func (n *node) AdmitCard(context.Context, []byte) error {
-	return errors.New("sequence 1 is not above 2")
+	return &Refusal{http.StatusForbidden, "sequence 1 is not above 2"}
 }
 func (n *node) Join(_ context.Context, req JoinRequest, exporter []byte) (Joined, error) {
 	if !bytes.Equal(req.Proof, exporter) {
@@ -136,6 +135,11 @@ func certificate(t *testing.T) (tls.Certificate, string) {
 
 // serve starts a server for n and returns its address and pin.
 func serve(t *testing.T, n *node) (endpoint, pin string, meter *Meter) {
+	t.Helper()
+	return serveBackend(t, n)
+}
+
+func serveBackend(t *testing.T, n Backend) (endpoint, pin string, meter *Meter) {
 	t.Helper()
 	cert, pin := certificate(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
