@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gofrs/flock"
 
@@ -18,10 +19,13 @@ import (
 	"shieldwall/internal/store/sqlite"
 )
 
-// Names in the data folder, as the node has them.
+// Names in the data folder and in its store, as the node has them.
 const (
 	lockName  = "lock"
 	storeName = "shieldwall.db"
+
+	metaMember = "member"
+	metaLog    = "log"
 )
 
 // logCheck is what `log verify` says of one log.
@@ -119,9 +123,6 @@ func verifyLogs(ctx context.Context, data string) (_ []logCheck, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading which logs there are: %w", err)
 	}
-	if len(logs) == 0 {
-		return nil, &exit{exitFindings, fmt.Sprintf("%s holds a node and no log, not even its own", data)}
-	}
 	for i := range logs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -145,12 +146,33 @@ func logsAndKeys(ctx context.Context, store *sqlite.Store) (logs []logCheck, key
 		if err != nil {
 			return err
 		}
-		return tx.EachLog(func(log, member string, _ uint64, _ []byte) error {
+		if err := tx.EachLog(func(log, member string, _ uint64, _ []byte) error {
 			logs = append(logs, logCheck{Log: log, Member: member})
 			return nil
-		})
+		}); err != nil {
+			return err
+		}
+		own, err := ownLog(tx)
+		if err == nil && !slices.ContainsFunc(logs, func(c logCheck) bool { return c.Log == own.Log }) {
+			own.Error = "this member's own log has no signed head"
+			logs = append(logs, own)
+		}
+		return err
 	})
 	return logs, keys, err
+}
+
+// ownLog is the log that this member writes.
+func ownLog(tx *sqlite.Tx) (logCheck, error) {
+	member, err := tx.Meta(metaMember)
+	if err != nil {
+		return logCheck{}, err
+	}
+	key, err := tx.Meta(metaLog)
+	if err != nil {
+		return logCheck{}, err
+	}
+	return logCheck{Log: merkle.LogID(string(member), key), Member: string(member)}, nil
 }
 
 func verifyLog(ctx context.Context, store *sqlite.Store, c logCheck, keys map[string]roster.Key) logCheck {

@@ -77,20 +77,6 @@ func TestLogVerifyFindsTampering(t *testing.T) {
 	}
 }
 
-func TestLogVerifyOfNoLog(t *testing.T) {
-	home := t.TempDir()
-	pass := filepath.Join(home, "pass")
-	os.WriteFile(pass, []byte("a passphrase to write down\n"), 0o600)
-	data := filepath.Join(home, "n")
-	if code, _, talk := real(t, home, "alliance", "new", "east", "--data", data, "--kit-passphrase-file", pass); code != 0 {
-		t.Fatalf("exit %d: %s", code, talk)
-	}
-	tamper(t, data, "DELETE FROM logs")
-	if code, out, talk := real(t, home, "log", "verify", "--data", data); code != 1 || !strings.Contains(talk, "not even its own") {
-		t.Errorf("exit %d, stdout %q, stderr %q", code, out, talk)
-	}
-}
-
 // A node that is opened for one command does not hold its folder longer than that; the next one waits.
 func TestCommandsFollowOneAnother(t *testing.T) {
 	home := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +67,7 @@ func pinOf(k roster.Key) (string, error) {
 
 // alliance makes the signed statements of an alliance with one officer.
 type alliance struct {
+	mu      sync.Mutex // guards the fields below
 	rosters [][]byte // notes, from version 1
 	last    *roster.Roster
 	cards   map[string][]byte // newest note
@@ -99,6 +101,8 @@ func (a *alliance) sign(r *roster.Roster) {
 
 // change signs the next roster.
 func (a *alliance) change(edit func(*roster.Roster)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	next := a.last.Clone()
 	next.Version, next.Previous = next.Version+1, must(a.last.Hash())
 	edit(next)
@@ -107,6 +111,8 @@ func (a *alliance) change(edit func(*roster.Roster)) {
 
 // card signs a member's next card, which names a log by a word.
 func (a *alliance) card(member, log string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	d := roster.Delegation{Identity: public(seeded("identity " + member)), Delegate: public(seeded("delegate " + member)), Recovery: hpkePublic(member), Expires: canon.At(t0.Add(1000 * time.Hour))}
 	c := &roster.Card{
 		Alliance: must(must(roster.ParseRoster(a.rosters[0])).Hash()), Member: member, Sequence: 1, Issued: canon.At(t0), Expires: canon.At(t0.Add(1000 * time.Hour)),
@@ -121,8 +127,23 @@ func (a *alliance) card(member, log string) {
 
 func logKey(member, log string) ed25519.PrivateKey { return seeded(member + " " + log) }
 
+// note is a roster's or the newest card's, as peers serve them.
+func (a *alliance) note(version uint64, member string) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if member != "" {
+		return a.cards[member], nil
+	}
+	if version > uint64(len(a.rosters)) {
+		return nil, fmt.Errorf("roster %d: %w", version, fs.ErrNotExist)
+	}
+	return a.rosters[version-1], nil
+}
+
 // membership is what somebody knows who has every statement.
 func (a *alliance) membership() *federation.Membership {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	m := must(federation.Found(a.rosters[0], nil, pinOf))
 	for _, note := range a.rosters[1:] {
 		m = must(m.WithRoster(note))

@@ -173,21 +173,14 @@ func (p *peer) Roster(ctx context.Context, version uint64) ([]byte, error) {
 	if err := p.enter(ctx, "roster"); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if version > uint64(len(p.a.rosters)) {
-		return nil, fmt.Errorf("roster %d: %w", version, fs.ErrNotExist)
-	}
-	return p.a.rosters[version-1], nil
+	return p.a.note(version, "")
 }
 
 func (p *peer) Card(ctx context.Context, member string) ([]byte, error) {
 	if err := p.enter(ctx, "card"); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.a.cards[member], nil
+	return p.a.note(0, member)
 }
 
 func (p *peer) Applied(ctx context.Context, note []byte) error {
@@ -219,4 +212,3 @@ func (p *peer) Refusal(err error) (string, bool) {
 
 func (p *peer) Traffic() (in, out int64) { return 0, 0 }
 func (p *peer) Close()                   {}
-
