@@ -68,7 +68,7 @@ func pinOf(k roster.Key) (string, error) {
 // alliance makes the signed statements of an alliance with one officer.
 type alliance struct {
 	mu      sync.Mutex // guards the fields below
-	rosters [][]byte // notes, from version 1
+	rosters [][]byte   // notes, from version 1
 	last    *roster.Roster
 	cards   map[string][]byte // newest note
 	newest  map[string]*roster.Card
