@@ -304,6 +304,7 @@ func TestDiskFull(t *testing.T) {
 	if len(b.Recent(1)) != 0 {
 		t.Error("a detection is shown that is not kept")
 	}
+	//lint:ignore SA4006 the first value is what the case begins with
 	b.journal.file, readOnly = readOnly, b.journal.file
 	submit(t, b, processEvent("ws01", "vssadmin delete shadows"))
 	if err := b.Sync(t.Context()); err != nil {

@@ -211,6 +211,7 @@ func TestJournalCannotWrite(t *testing.T) {
 	if err := j.append([]byte("{}\n")); err == nil {
 		t.Error("a line that could not be written is acknowledged")
 	}
+	//lint:ignore SA4006 the first value is what the case begins with
 	j.file, readOnly = readOnly, j.file
 	write(t, j, c, "2")
 	if err := j.append(make([]byte, maxLine+1)); err == nil {

@@ -26,8 +26,9 @@ func listParts(dir string) ([]part, error) {
 	}
 	var parts []part
 	for _, e := range entries {
-		stamp, ok := strings.CutPrefix(e.Name(), partPrefix)
-		if stamp, ok = strings.CutSuffix(stamp, partSuffix); !ok || !e.Type().IsRegular() {
+		stamp, prefixed := strings.CutPrefix(e.Name(), partPrefix)
+		stamp, suffixed := strings.CutSuffix(stamp, partSuffix)
+		if !prefixed || !suffixed || !e.Type().IsRegular() {
 			continue
 		}
 		last, err := time.Parse(partTime, stamp)

@@ -234,7 +234,6 @@ type author struct {
 	tiles   map[[2]uint64][]byte // level, number
 	grown   chan struct{}        // closed at the next append
 	epochs  map[uint64][]byte    // keys
-	shared  int                  // objects made
 }
 
 func newAuthor(a *alliance, member, log string) *author {

@@ -12,7 +12,6 @@ import (
 	"shieldwall/internal/control"
 	"shieldwall/internal/federation"
 	"shieldwall/internal/keys"
-	"shieldwall/internal/object"
 	"shieldwall/internal/peer"
 	"shieldwall/internal/roster"
 	"shieldwall/internal/store/sqlite"
@@ -206,9 +205,6 @@ func (s *session) endpoints() []string {
 	}
 	return []string{"https://" + strings.TrimPrefix(s.node.cfg.Peer.Listen, "https://")}
 }
-
-// local is the publisher of what was never shared.
-const local = object.Local
 
 // dropTallies forgets counts of the alliance that is left: their publishers are names of that one.
 func dropTallies(tx *sqlite.Tx) error {

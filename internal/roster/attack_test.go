@@ -278,6 +278,7 @@ func TestDelegateCannotOutliveItsDelegation(t *testing.T) {
 		t.Errorf("signed with a delegation that has run out: %v", err)
 	}
 	// The identity itself is bound to no delegation's time.
+	//lint:ignore SA4006 the first value is what the case begins with
 	long, own := newCard(t, func(c *Card) { c.Expires = canon.At(t0.Add(100 * time.Hour)) })
 	if long, err = sign(cardHeading, mustMarshal(t, own), "a/identity", key("a")); err != nil {
 		t.Fatal(err)

@@ -55,6 +55,7 @@ func ParseToken(s string) (Token, error) {
 	s = strings.TrimSpace(s)
 	body, ok := strings.CutPrefix(s, tokenPrefix)
 	if !ok {
+		//lint:ignore ST1005 the dot is the end of the prefix that it quotes
 		return Token{}, errors.New("this is no invitation: it does not begin with " + tokenPrefix)
 	}
 	if len(s) > maxToken {

@@ -128,7 +128,7 @@ const (
 	log    = "ElfFile\x00 and so on"
 )
 
-var anyError = errors.New("any error")
+var errAny = errors.New("any error")
 
 func TestStream(t *testing.T) {
 	plain := []entry{{"a.json", object}, {"dir/", ""}, {"dir/b.evtx", log}, {"c.yml", "title: c\n"}}
@@ -155,9 +155,9 @@ func TestStream(t *testing.T) {
 		{"gzip, three deep", gzipOf(t, gzipOf(t, gzipOf(t, object))), []seen{{"f", Unknown, "", ErrNested}}},
 		{"litter", zipOf(t, entry{"__MACOSX/._a.json", ad}, entry{"x/__MACOSX/real", object}, entry{"._b.json", ad}, entry{"._c.json", object}, plain[0]),
 			[]seen{{"f!._c.json", JSON, object, nil}, {"f!a.json", JSON, object, nil}}},
-		{"not gzip after all", "\x1f\x8b\x08 but text", []seen{{"f", Unknown, "", anyError}}},
-		{"not zip after all", "PK\x03\x04 but text", []seen{{"f", Unknown, "", anyError}}},
-		{"not zstd after all", "\x28\xb5\x2f\xfd but text", []seen{{"f", Unknown, "", anyError}}},
+		{"not gzip after all", "\x1f\x8b\x08 but text", []seen{{"f", Unknown, "", errAny}}},
+		{"not zip after all", "PK\x03\x04 but text", []seen{{"f", Unknown, "", errAny}}},
+		{"not zstd after all", "\x28\xb5\x2f\xfd but text", []seen{{"f", Unknown, "", errAny}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,8 +167,8 @@ func TestStream(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i := range got {
-					if i < len(tt.want) && tt.want[i].err == anyError && got[i].err != nil {
-						got[i].err = anyError
+					if i < len(tt.want) && tt.want[i].err == errAny && got[i].err != nil {
+						got[i].err = errAny
 					}
 				}
 				check(t, got, tt.want)
@@ -379,11 +379,11 @@ func TestReaderAt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := &Item{Err: anyError}
-	if _, _, err := failed.ReaderAt(); !errors.Is(err, anyError) {
+	failed := &Item{Err: errAny}
+	if _, _, err := failed.ReaderAt(); !errors.Is(err, errAny) {
 		t.Error(err)
 	}
-	if _, err := failed.Reader().Read(nil); !errors.Is(err, anyError) {
+	if _, err := failed.Reader().Read(nil); !errors.Is(err, errAny) {
 		t.Error(err)
 	}
 }

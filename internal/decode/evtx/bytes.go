@@ -36,6 +36,3 @@ func (a *arena) commit(b []byte) string {
 	a.free = b[len(b):len(b):cap(b)]
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
-
-// str is commit for bytes that are elsewhere.
-func (a *arena) str(b []byte) string { return a.commit(append(a.reserve(len(b)), b...)) }
