@@ -546,9 +546,17 @@ func TestNameGivenAway(t *testing.T) {
 func TestIdentityClaimed(t *testing.T) {
 	t.Parallel()
 	alpha := founder(t, "alpha")
-	beta := newMember(t, "beta").start()
-	s := beta.n.current.Load()
-	s.me.identity = alpha.n.current.Load().me.identity
+	theirs := alpha.n.current.Load().me.identity
+	beta := newMember(t, "beta")
+	claim := func(tx *sqlite.Tx) error { return tx.PutMeta(metaIdentity, []byte(theirs)) }
+	if err := beta.open().store.Update(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	beta.halt()
+	beta.start()
+	if got := beta.n.current.Load().me.identity; got != theirs {
+		t.Fatalf("beta claims %s, want %s", got, theirs)
+	}
 	_, err := beta.n.Join(t.Context(), alpha.invite("beta"))
 	wantErr(t, err, control.Refused, "the inviter refused", "claim one identity")
 	if got := alpha.status().Alliance; len(got.Members) != 1 {
