@@ -38,6 +38,8 @@ type Value struct {
 type Field struct {
 	Name  string
 	Value Value
+	// Slot is the name's number in the event's Names; 0 where that is nil or does not hold the name.
+	Slot Slot
 }
 
 // Event is one telemetry record.
@@ -64,6 +66,13 @@ type Event struct {
 
 	// Fields in source order. A name occurs at most once: decoders keep the first and join nothing.
 	Fields []Field
+
+	// Names is the register that the fields' slots refer to; nil where the decoder was given none.
+	Names *Names
+	// Rest, where it is set, says that Fields may lack fields whose names are not in Names: a decoder
+	// that knows what is asked for need not take the rest apart. It replaces the argument's Fields by
+	// all of them, and is good as long as the event itself. Keywords, for example, look at every field.
+	Rest func(*Event)
 }
 
 // Get returns the field of that exact name; Sigma field names are case-sensitive.
