@@ -173,7 +173,7 @@ func (x *Exchange) reconcile(ctx context.Context, wg *sync.WaitGroup) {
 		fctx, stop := context.WithCancel(ctx)
 		f := &follower{
 			x: x, member: member, log: from.log, card: from.card, cancel: stop,
-			after: x.ended[member], done: make(chan struct{}), state: "connecting", missing: none,
+			after: x.ended[member], done: make(chan struct{}), knock: make(chan struct{}, 1), state: "connecting", missing: none,
 		}
 		x.followers[member], x.ended[member] = f, f.done
 		wg.Go(func() {
@@ -191,6 +191,21 @@ func (x *Exchange) Fill(m *status.Member) {
 	x.mu.Unlock()
 	if f != nil {
 		f.fill(m)
+	}
+}
+
+// Knock says that a member proved its key by calling here: if it is waited for, the next try comes at once.
+// It may just have joined, or come back from an hour away.
+func (x *Exchange) Knock(member string) {
+	x.mu.Lock()
+	f := x.followers[member]
+	x.mu.Unlock()
+	if f == nil {
+		return
+	}
+	select {
+	case f.knock <- struct{}{}:
+	default:
 	}
 }
 
@@ -239,6 +254,7 @@ func (x *Exchange) blob(ctx context.Context, hash []byte) (data []byte, err erro
 // live for settled begins quickly again.
 const (
 	retryFirst = 200 * time.Millisecond
+	retryLeast = 50 * time.Millisecond // whoever knocks
 	retryMost  = 20 * time.Second
 	settled    = time.Minute
 )

@@ -110,6 +110,40 @@ func TestAwayForAnHour(t *testing.T) {
 	})
 }
 
+// TestKnock shows that a member which comes back is followed as soon as it calls here, and that knocking
+// without end is no way to make this node spin.
+func TestKnock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		al := newAlliance("me", "a")
+		p := newPeer(al, newAuthor(al, "a", "log 1"))
+		n := newNode(t, al, p)
+		n.start()
+		synctest.Wait()
+		p.with(func() { p.down = errGone })
+		p.drop()
+		time.Sleep(time.Hour)
+		n.x.Knock("a")
+		n.x.Knock("nobody")
+		time.Sleep(time.Second) // it is still away: the knock is used up
+		before := p.count("checkpoint")
+		for range 1000 {
+			n.x.Knock("a")
+			time.Sleep(time.Millisecond)
+		}
+		if tries := p.count("checkpoint") - before; tries < 2 || tries > int(time.Second/retryLeast)+1 {
+			t.Fatalf("%d tries in a second of knocking", tries)
+		}
+		time.Sleep(time.Minute)
+		p.with(func() { p.down = nil })
+		n.x.Knock("a")
+		time.Sleep(retryLeast)
+		synctest.Wait()
+		if m := n.status("a"); m.State != "live" {
+			t.Fatalf("%+v", m)
+		}
+	})
+}
+
 // TestHangDelaysNobody has one peer that never answers at all, and one whose stream falls silent.
 func TestHangDelaysNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -22,6 +22,7 @@ type follower struct {
 	cancel            context.CancelFunc
 	after             <-chan struct{} // closed when the follower before this one has ended; nil if there was none
 	done              chan struct{}   // closed when this one has
+	knock             chan struct{}   // holds one element once the member has shown itself
 
 	rosterTries int // belongs to the goroutine of run, as the session does
 
@@ -60,10 +61,23 @@ func (f *follower) run(ctx context.Context) {
 		if f.failed(peer, err) && time.Since(began) >= settled {
 			fails = 0
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(f.x.backoff(fails)):
-		}
+		f.rest(ctx, f.x.backoff(fails))
+	}
+}
+
+// rest waits before the next try: for d, or until the member shows itself by calling here. A member that
+// knocks without end makes no more tries than retryLeast allows.
+func (f *follower) rest(ctx context.Context, d time.Duration) {
+	least := time.After(min(d, retryLeast))
+	select {
+	case <-ctx.Done():
+		return
+	case <-least:
+	}
+	select {
+	case <-ctx.Done():
+	case <-f.knock:
+	case <-time.After(max(0, d-retryLeast)):
 	}
 }
 

@@ -25,6 +25,7 @@ func (p peers) Identify(pin string) (string, error) {
 	if err != nil {
 		return "", &peer.Refusal{Status: http.StatusForbidden, Reason: err.Error()}
 	}
+	p.exchange.Knock(member)
 	return member, nil
 }
 
