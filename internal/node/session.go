@@ -323,7 +323,7 @@ func guardWarnings(cfg config.Config) []string {
 	if err != nil || !same {
 		return nil
 	}
-	return []string{"the guard is on the same disk as the data folder: a restored image would take it along; name another place with guard:"}
+	return []string{"the guard is on the same disk as the data folder: a restored image would take it along; set guard to another place in the configuration"}
 }
 
 // appender appends what publish builds (publish.Log).
