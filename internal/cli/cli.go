@@ -59,7 +59,8 @@ func commands() []*command {
 	return []*command{
 		newUp(), newScan(), newRulesCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
-		newPublish(), newWithdraw(), newStatus(), newDetections(), newTokenNew(),
+		newPublish(), newWithdraw(), newStatus(), newDetections(),
+		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(),
 		newLogVerify(), newDrill(), newConfigCheck(), newConfigExample(), newVersion(),
 	}
 }

@@ -355,6 +355,35 @@ func TestTokenNew(t *testing.T) {
 	r.want(t, 0, `"token":"secret"`, "", "token", "new", "--name", "beats", "--json")
 }
 
+func TestMute(t *testing.T) {
+	n := &fakeNode{}
+	r := newRun(t, n)
+	r.want(t, 0, "mute 3: rule-1 of bravo on WS01 until 2001-09-09", "", "mute", "add", "rule-1", "--ally", "bravo", "--host", "WS01", "--reason", "their test", "--for", "12h")
+	if want := (control.MuteRequest{Rule: "rule-1", Publisher: "bravo", Host: "WS01", Reason: "their test", For: 12 * time.Hour}); n.muting != want {
+		t.Errorf("asked %+v, want %+v", n.muting, want)
+	}
+	r.want(t, 0, "everything of bravo", "", "mute", "add", "--ally", "bravo", "--reason", "noise")
+	if n.muting.For != 30*24*time.Hour {
+		t.Errorf("by default for %v", n.muting.For)
+	}
+	r.want(t, 2, "", "a rule's id, or --ally", "mute", "add", "--reason", "x")
+	r.want(t, 2, "", "wants --reason", "mute", "add", "rule-1")
+	r.want(t, 2, "", "no time span", "mute", "add", "rule-1", "--reason", "x", "--for", "soon")
+	r.want(t, 0, "", "nothing is muted", "mute", "list")
+	n.mutes = []status.Mute{{ID: "3", Rule: "rule-1", Reason: "their\x1b[2J test", Count: 12, Until: time.Unix(1e9, 0).UTC()}}
+	r.want(t, 0, "12", "", "mute", "list")
+	if out := r.stdout.String(); strings.Contains(out, "\x1b") {
+		t.Errorf("a reason reaches the terminal as it is: %q", out)
+	}
+	r.want(t, 0, `"count":12`, "", "mute", "list", "--json")
+	r.want(t, 0, "mute 7 taken back: everything of bravo", "", "mute", "remove", "7", "8")
+	if !reflect.DeepEqual(n.unmuted, []string{"7", "8"}) {
+		t.Errorf("took back %q", n.unmuted)
+	}
+	n.err = control.Errorf(control.NotFound, "there is no such mute")
+	r.want(t, 2, "", "no such mute", "mute", "remove", "9")
+}
+
 func TestDrill(t *testing.T) {
 	n := &fakeNode{drilled: DrillResult{Members: 3, Publications: 8}}
 	r := newRun(t, n)

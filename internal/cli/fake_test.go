@@ -27,6 +27,7 @@ type fakeNode struct {
 	invited   control.Invitation
 	joined    control.JoinResult
 	token     control.Token
+	mutes     []status.Mute
 	past      []status.Detection
 	live      chan status.Detection
 	drilled   DrillResult
@@ -40,6 +41,8 @@ type fakeNode struct {
 	removed    string
 	word       string
 	tokened    control.TokenRequest
+	muting     control.MuteRequest
+	unmuted    []string
 	since      time.Time
 	drill      DrillOptions
 	cfg        config.Config
@@ -85,6 +88,15 @@ func (n *fakeNode) TokenNew(_ context.Context, r control.TokenRequest) (control.
 	n.tokened = r
 	return n.token, n.err
 }
+func (n *fakeNode) Mute(_ context.Context, r control.MuteRequest) (status.Mute, error) {
+	n.muting = r
+	return status.Mute{ID: "3", Rule: r.Rule, Publisher: r.Publisher, Host: r.Host, Reason: r.Reason, Until: time.Unix(1e9, 0).UTC()}, n.err
+}
+func (n *fakeNode) Unmute(_ context.Context, id string) (status.Mute, error) {
+	n.unmuted = append(n.unmuted, id)
+	return status.Mute{ID: id, Publisher: "bravo"}, n.err
+}
+func (n *fakeNode) Mutes(context.Context) ([]status.Mute, error) { return n.mutes, n.err }
 func (n *fakeNode) DetectionsSince(_ context.Context, since time.Time, yield func(status.Detection) error) error {
 	n.since = since
 	for _, d := range n.past {

@@ -88,8 +88,9 @@ func (p *program) showStatus(r statusReport) error {
 	errs = append(errs, p.printf("holds    %s; live: %s, %s\n", plural(n.Objects, "object", "objects"),
 		plural(n.Rules, "rule", "rules"), plural(n.Indicators, "indicator", "indicators")))
 	if r.Running {
-		errs = append(errs, p.printf("saw      %s, %s\n", plural(n.Events, "event", "events"), plural(n.Detections, "detection", "detections")))
+		errs = append(errs, p.printf("saw      %s, %s, %d muted\n", plural(n.Events, "event", "events"), plural(n.Detections, "detection", "detections"), n.Muted))
 	}
+	errs = append(errs, p.showUntold(n))
 	for _, reason := range slices.Sorted(maps.Keys(n.Rejected)) {
 		errs = append(errs, p.printf("refused  %s of peers: %s\n", plural(n.Rejected[reason], "object", "objects"), reason))
 	}
@@ -98,6 +99,32 @@ func (p *program) showStatus(r statusReport) error {
 		errs = append(errs, p.print("\n"), p.publicationTable(r.Publications))
 	}
 	return errors.Join(errs...)
+}
+
+// showUntold says what is not told one by one: detections of rules that fire on everything, and intelligence
+// that cannot be matched.
+func (p *program) showUntold(n status.Node) error {
+	var errs []error
+	if n.Suppressed > 0 {
+		errs = append(errs, p.printf("loud     %s counted, not written\n", plural(n.Suppressed, "detection", "detections")))
+	}
+	for _, l := range n.Loudest {
+		errs = append(errs, p.printf("loud     %s on %s%s: %d not written; shieldwall mute add silences it\n", l.RuleID, orDash(l.Computer), from(l.Publisher), l.Count))
+	}
+	if n.NotLive > 0 {
+		errs = append(errs, p.printf("unused   %s that cannot be matched\n", plural(n.NotLive, "object", "objects")))
+	}
+	for _, u := range n.Unusable {
+		errs = append(errs, p.printf("unused   %s%s: %s\n", u.ID, from(u.Publisher), u.Reason))
+	}
+	return errors.Join(errs...)
+}
+
+func from(publisher string) string {
+	if publisher == "" {
+		return ""
+	}
+	return " from " + publisher
 }
 
 func protection(t status.Protect) string {

@@ -91,6 +91,21 @@ func (c *Client) TokenNew(ctx context.Context, req TokenRequest) (Token, error) 
 	return post[Token](ctx, c, "/v1/token", req)
 }
 
+// Mute is Backend.Mute.
+func (c *Client) Mute(ctx context.Context, req MuteRequest) (status.Mute, error) {
+	return post[status.Mute](ctx, c, "/v1/mute", req)
+}
+
+// Unmute is Backend.Unmute.
+func (c *Client) Unmute(ctx context.Context, id string) (status.Mute, error) {
+	return post[status.Mute](ctx, c, "/v1/unmute", id)
+}
+
+// Mutes is Backend.Mutes.
+func (c *Client) Mutes(ctx context.Context) ([]status.Mute, error) {
+	return get[[]status.Mute](ctx, c, "/v1/mutes")
+}
+
 // Publish is Backend.Publish.
 func (c *Client) Publish(ctx context.Context, req PublishRequest) (PublishResult, error) {
 	body, contentType, err := encodePublish(req)

@@ -40,6 +40,13 @@ type Backend interface {
 	// TokenNew makes a secret for a local interface; only its hash is kept.
 	TokenNew(ctx context.Context, req TokenRequest) (Token, error)
 
+	// Mute keeps detections of a rule, an ally, or either on one host, from being told, for this node alone.
+	Mute(ctx context.Context, req MuteRequest) (status.Mute, error)
+	// Unmute takes a mute back by its id.
+	Unmute(ctx context.Context, id string) (status.Mute, error)
+	// Mutes are those in force, the oldest first.
+	Mutes(ctx context.Context) ([]status.Mute, error)
+
 	// DetectionsSince yields the kept detections seen at or after since, oldest first, until yield fails.
 	DetectionsSince(ctx context.Context, since time.Time, yield func(status.Detection) error) error
 	// Follow yields detections as they happen; a reader too slow loses the oldest. The channel closes
@@ -146,6 +153,15 @@ type Token struct {
 	Name    string    `json:"name"`
 	Scope   string    `json:"scope"`
 	Expires time.Time `json:"expires,omitzero"`
+}
+
+// MuteRequest asks for a mute; Rule or Publisher is wanted, Host is free.
+type MuteRequest struct {
+	Rule      string        `json:"rule"`
+	Publisher string        `json:"publisher"`
+	Host      string        `json:"host"`
+	Reason    string        `json:"reason"`
+	For       time.Duration `json:"for"` // from now
 }
 
 // DetectionQuery says which detections to stream.

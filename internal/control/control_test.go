@@ -28,6 +28,7 @@ type fake struct {
 	joined    string
 	invited   InviteRequest
 	named     AllianceRequest
+	muting    MuteRequest
 	tokened   TokenRequest
 	removed   string
 	withdrawn []string
@@ -84,6 +85,19 @@ func (f *fake) Join(_ context.Context, token string) (JoinResult, error) {
 func (f *fake) TokenNew(_ context.Context, req TokenRequest) (Token, error) {
 	f.tokened = req
 	return Token{Token: "t", Scope: req.Scope}, f.err
+}
+
+func (f *fake) Mute(_ context.Context, req MuteRequest) (status.Mute, error) {
+	f.muting = req
+	return status.Mute{ID: "1", Rule: req.Rule}, f.err
+}
+
+func (f *fake) Unmute(_ context.Context, id string) (status.Mute, error) {
+	return status.Mute{ID: id}, f.err
+}
+
+func (f *fake) Mutes(context.Context) ([]status.Mute, error) {
+	return []status.Mute{{ID: "1"}, {ID: "2"}}, f.err
 }
 
 func (f *fake) DetectionsSince(_ context.Context, since time.Time, yield func(status.Detection) error) error {
@@ -154,6 +168,16 @@ func TestCalls(t *testing.T) {
 		}
 		if j, err := c.Join(ctx, "tok"); err != nil || j.Member != "b" || f.joined != "tok" {
 			t.Errorf("join: %+v, %v", j, err)
+		}
+		want := MuteRequest{Rule: "r", Publisher: "p", Host: "h", Reason: "why", For: time.Hour}
+		if m, err := c.Mute(ctx, want); err != nil || m.Rule != "r" || f.muting != want {
+			t.Errorf("mute: %+v, %v, asked %+v", m, err, f.muting)
+		}
+		if m, err := c.Unmute(ctx, "7"); err != nil || m.ID != "7" {
+			t.Errorf("unmute: %+v, %v", m, err)
+		}
+		if list, err := c.Mutes(ctx); err != nil || len(list) != 2 {
+			t.Errorf("mutes: %+v, %v", list, err)
 		}
 		if tok, err := c.TokenNew(ctx, TokenRequest{"n", "ingest", 0}); err != nil || tok.Scope != "ingest" || f.tokened.Name != "n" {
 			t.Errorf("token: %+v, %v", tok, err)

@@ -79,6 +79,9 @@ func Handler(b Backend) http.Handler {
 	mux.HandleFunc("POST /v1/alliance/invite", call(b.Invite))
 	mux.HandleFunc("POST /v1/join", call(b.Join))
 	mux.HandleFunc("POST /v1/token", call(b.TokenNew))
+	mux.HandleFunc("POST /v1/mute", call(b.Mute))
+	mux.HandleFunc("POST /v1/unmute", call(b.Unmute))
+	mux.HandleFunc("GET /v1/mutes", answer(func(r *http.Request) ([]status.Mute, error) { return b.Mutes(r.Context()) }))
 	mux.HandleFunc("GET /v1/detections", func(w http.ResponseWriter, r *http.Request) { streamDetections(w, r, b) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, Errorf(NotFound, "the node's control socket knows no %s %s; is it another version?", r.Method, r.URL.Path))

@@ -53,6 +53,8 @@ type Tx interface {
 	DropTally(publisher, id string) error
 	PublisherCopies(publisher, id string) ([]object.Copy, error)
 	EachLive(typ string, fn func(object.Copy) error) error
+	Meta(key string) ([]byte, error)
+	PutMeta(key string, value []byte) error
 }
 
 // Options are what a Detector works with; all are required but those that say otherwise.
@@ -81,6 +83,7 @@ type Detector struct {
 	journal  *journal
 	feed     *feed
 	throttle *throttle
+	mutes    *mutes
 	tally    *tally
 	sender   *sender
 	live     *live
@@ -117,6 +120,7 @@ func New(opt Options) (*Detector, error) {
 		journal:  j,
 		feed:     newFeed(newest),
 		throttle: newThrottle(),
+		mutes:    newMutes(opt),
 		tally:    t,
 		sender:   &sender{Sightings: opt.Sightings, self: opt.Self, now: opt.Now, view: opt.View, tally: t},
 		live:     newLive(opt.Engine, opt.Sigma),
@@ -175,8 +179,11 @@ func (d *Detector) enter(ctx context.Context) error {
 // counted twice.
 func (d *Detector) hit(ctx context.Context, ev *event.Event, h match.Hit) error {
 	now := d.opt.Now().UTC()
-	d.detections.Add(1)
 	det := newDetection(ev, h, now)
+	if d.mutes.holds(h.Key, &det, now) {
+		return nil
+	}
+	d.detections.Add(1)
 	if d.throttle.allow(now, pair{det.Publisher, det.RuleID, det.Computer}) {
 		line, err := encodeLine(&det)
 		if err != nil {
@@ -321,6 +328,8 @@ type Stats struct {
 	// the last two minutes.
 	Suppressed int64
 	Loudest    []Suppressed
+	// Muted were kept back by the mutes in force; they count as no detections.
+	Muted int64
 	// Rules and Indicators are live. Rejected is how many objects could not be made live; Rejections names
 	// some of them, with the reason.
 	Rules, Indicators int
@@ -339,6 +348,7 @@ func (d *Detector) Stats() Stats {
 		Journal: d.journal.statistics(),
 	}
 	st.Suppressed, st.Loudest = d.throttle.suppressed()
+	st.Muted = d.mutes.total()
 	st.Rules, st.Indicators = d.opt.Engine.Len()
 	st.Rejected, st.Rejections = d.live.rejections()
 	d.mu.Lock()

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -29,9 +30,10 @@ type memory struct {
 	fail    error  // of the next units
 	sealed  string // the id of an object that cannot be read
 	units   int
+	meta    map[string][]byte
 }
 
-func newMemory() *memory { return &memory{tallies: map[object.Key]count{}} }
+func newMemory() *memory { return &memory{tallies: map[object.Key]count{}, meta: map[string][]byte{}} }
 
 func (m *memory) Update(ctx context.Context, fn func(Tx) error) error {
 	m.mu.Lock()
@@ -101,6 +103,13 @@ func (t memoryTx) PublisherCopies(publisher, id string) (out []object.Copy, err 
 		}
 	}
 	return out, nil
+}
+
+func (t memoryTx) Meta(key string) ([]byte, error) { return t.m.meta[key], nil }
+
+func (t memoryTx) PutMeta(key string, value []byte) error {
+	t.m.meta[key] = bytes.Clone(value)
+	return nil
 }
 
 func (t memoryTx) EachLive(typ string, fn func(object.Copy) error) error {

@@ -30,6 +30,9 @@ func refusedf(format string, args ...any) error {
 	return control.Errorf(control.Refused, format, args...)
 }
 
+// maxUnusable bounds the objects that a status names because the matcher cannot use them.
+const maxUnusable = 20
+
 // Status is the whole picture.
 func (n *Node) Status(ctx context.Context) (status.Node, error) {
 	s := n.current.Load()
@@ -42,6 +45,13 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 	}
 	d := s.detector.Stats()
 	out.Rules, out.Indicators, out.Events, out.Detections = d.Rules, d.Indicators, d.Events, d.Detections
+	out.Suppressed, out.Muted, out.NotLive = d.Suppressed, d.Muted, d.Rejected
+	for _, l := range d.Loudest {
+		out.Loudest = append(out.Loudest, status.Loud(l))
+	}
+	for _, r := range d.Rejections[:min(len(d.Rejections), maxUnusable)] {
+		out.Unusable = append(out.Unusable, status.Unusable{Publisher: r.Publisher, ID: r.ID, Name: r.Name, Reason: r.Reason})
+	}
 	err := n.store.View(ctx, func(tx *sqlite.Tx) (err error) {
 		out.Objects, _, err = tx.CountCopies()
 		return err
@@ -291,6 +301,38 @@ func (n *Node) TokenNew(ctx context.Context, req control.TokenRequest) (control.
 		return control.Token{}, fmt.Errorf("keeping the token: %w", err)
 	}
 	return control.Token{Token: word, Name: req.Name, Scope: req.Scope, Expires: expires}, nil
+}
+
+// Mute keeps detections from being told, for this node alone.
+func (n *Node) Mute(ctx context.Context, req control.MuteRequest) (status.Mute, error) {
+	m, err := n.current.Load().detector.Mute(ctx, status.Mute{
+		Rule: req.Rule, Publisher: req.Publisher, Host: req.Host, Reason: req.Reason, Until: n.now().Add(req.For),
+	})
+	if errors.Is(err, detect.ErrMute) {
+		err = control.Errorf(control.Usage, "%w", err)
+	}
+	return m, err
+}
+
+// Unmute takes a mute back by its id.
+func (n *Node) Unmute(ctx context.Context, id string) (status.Mute, error) {
+	d := n.current.Load().detector
+	var found status.Mute
+	for _, m := range d.Mutes() {
+		if m.ID == id {
+			found = m
+		}
+	}
+	err := d.Unmute(ctx, id)
+	if errors.Is(err, detect.ErrNoMute) {
+		err = control.Errorf(control.NotFound, "%w", err)
+	}
+	return found, err
+}
+
+// Mutes are those in force.
+func (n *Node) Mutes(context.Context) ([]status.Mute, error) {
+	return n.current.Load().detector.Mutes(), nil
 }
 
 // DetectionsSince yields the kept detections seen at or after since, oldest first.

@@ -225,6 +225,9 @@ func (s *session) newExchange() *exchange.Exchange {
 
 // loadIntelligence makes everything live that the store holds.
 func (s *session) loadIntelligence(ctx context.Context) error {
+	if err := s.detector.LoadMutes(ctx); err != nil {
+		return err
+	}
 	return s.detector.LoadAll(func(fn func(object.Copy) error) error {
 		return s.opened(s.node.store.View)(ctx, func(tx detect.Tx) error {
 			return errors.Join(tx.EachLive("indicator", fn), tx.EachLive("sighting", fn))

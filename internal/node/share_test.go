@@ -457,6 +457,32 @@ func TestLateJoiner(t *testing.T) {
 	beta.verifyMirror(alpha)
 }
 
+// TestMute: what a member mutes is not told of there, also after a restart, and goes on elsewhere.
+func TestMute(t *testing.T) {
+	t.Parallel()
+	alpha, beta, gamma := newAlliance(t)
+	alpha.publish("green", nil, rule(1, "their-own-test"))
+	alpha.caughtUp(beta, gamma)
+	m, err := beta.n.Mute(t.Context(), control.MuteRequest{Publisher: "alpha", Reason: "they exercise", For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if beta.matches(command("their-own-test"), "alpha") || !gamma.matches(command("their-own-test"), "alpha") {
+		t.Error("a mute is for the member that made it, and for it alone")
+	}
+	beta.restart()
+	if beta.matches(command("their-own-test"), "alpha") || beta.status().Muted != 1 || beta.status().Detections != 0 {
+		t.Errorf("after a restart: %+v", beta.status())
+	}
+	if _, err := beta.n.Unmute(t.Context(), m.ID); err != nil || !beta.matches(command("their-own-test"), "alpha") {
+		t.Errorf("taken back: %v", err)
+	}
+	_, err = beta.n.Mute(t.Context(), control.MuteRequest{Reason: "x", For: time.Hour})
+	wantErr(t, err, control.Usage, "neither a rule nor an ally")
+	_, err = beta.n.Unmute(t.Context(), "77")
+	wantErr(t, err, control.NotFound, "no such mute")
+}
+
 // TestDryRun: a preview shows what would leave, and leaves everything as it is.
 func TestDryRun(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,46 @@ type Node struct {
 	Indicators int   `json:"indicators"` // indicators live in the matcher
 	Events     int64 `json:"events"`     // telemetry events seen since the start
 	Detections int64 `json:"detections"` // detections since the start
+	// Suppressed detections were counted, not written, because one rule fired too often on one host;
+	// Loudest names the pairs of the last two minutes. Muted ones were kept back by Mutes.
+	Suppressed int64  `json:"suppressed"`
+	Loudest    []Loud `json:"loudest,omitempty"`
+	Muted      int64  `json:"muted"`
+	// NotLive counts the admitted objects that the matcher cannot use; Unusable names some, with the reason.
+	NotLive  int        `json:"not_live"`
+	Unusable []Unusable `json:"unusable,omitempty"`
 	// Rejected counts objects that peers shared and this node refused, by reason.
 	Rejected map[string]int64 `json:"rejected,omitempty"`
+}
+
+// Loud is a rule that fired too often on one host, and how many of its detections were not written.
+type Loud struct {
+	Publisher string `json:"publisher,omitempty"`
+	RuleID    string `json:"rule_id"`
+	Computer  string `json:"computer"`
+	Count     int64  `json:"count"`
+}
+
+// Unusable is an object, or a local rule, that is not matched, and why.
+type Unusable struct {
+	Publisher string `json:"publisher,omitempty"`
+	ID        string `json:"id"`
+	Name      string `json:"name,omitempty"`
+	Reason    string `json:"reason"`
+}
+
+// Mute is a member's decision not to be told of a rule's or an ally's detections, everywhere or on one host.
+type Mute struct {
+	ID string `json:"id"`
+	// Rule is a Sigma rule's id, or an object's STIX id or value; Publisher an ally's name; Host a computer's
+	// name, without case. What is empty is free, but not both of Rule and Publisher.
+	Rule      string    `json:"rule,omitempty"`
+	Publisher string    `json:"publisher,omitempty"`
+	Host      string    `json:"host,omitempty"`
+	Reason    string    `json:"reason"`
+	Made      time.Time `json:"made"`
+	Until     time.Time `json:"until"`
+	Count     int64     `json:"count"` // detections kept back since the node's start
 }
 
 // Alliance is the roster in force and its members as seen from here.

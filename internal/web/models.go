@@ -121,12 +121,22 @@ func (f *frame) Figures() []figure {
 		protect.Value, protect.Note = millis(n.Protect.P50), "p50 · p95 "+millis(n.Protect.P95)
 	}
 	armed := figure{"Rules live", brief(int64(n.Rules)), "and " + brief(int64(n.Indicators)) + " indicators", "/objects", false}
+	if n.NotLive > 0 {
+		armed.Note, armed.Warn = brief(int64(n.NotLive))+" objects cannot be matched", true
+	}
 	if f.Deaf() {
 		armed.Note, armed.Warn = "nothing to match with", true
 	}
+	detections := figure{"Detections", brief(n.Detections), since, "/detections", false}
+	switch {
+	case n.Suppressed > 0:
+		detections.Note, detections.Warn = brief(n.Suppressed)+" not written: a rule is too loud", true
+	case n.Muted > 0:
+		detections.Note = brief(n.Muted) + " muted, " + since
+	}
 	return []figure{
 		members,
-		{"Detections", brief(n.Detections), since, "/detections", false},
+		detections,
 		{"Events seen", brief(n.Events), "they stay on this node", "/detections", false},
 		armed,
 		objects,
