@@ -91,16 +91,50 @@ type naming struct {
 	group bool
 }
 
+// wanted tells whether, in any shape, a path is asked for by its name or says something about the event.
+func wanted(p *path, want *event.Names) bool {
+	for s := range shapes {
+		c := call(s, p)
+		if c.name != "" && want.Slot(c.name) != 0 || c.role.always() {
+			return true
+		}
+		if s != flat {
+			continue
+		}
+		for _, a := range aliases {
+			if c.role == a.role && want.Slot(a.alias) != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// always tells whether a role is looked at whoever asks for fields.
+func (r role) always() bool {
+	switch r {
+	case noRole, roleProviderGUID, roleRecordNumber, roleProcessID:
+		return false
+	}
+	return true
+}
+
 // field is a name, whatever paths lead to it.
 type field struct {
 	name  string
 	epoch uint64 // the last event that had it
 	at    int    // its place there
 	rank  rank
+	slot  event.Slot // as of the namer's asked
 }
 
 // namer turns the leaves of an object into the fields of an event.
 type namer struct {
+	// want numbers the names, nil where nobody does; sparse leaves out those without a number.
+	want   *event.Names
+	sparse bool
+	asked  int // want's length when slots were looked up
+
 	fields     map[string]*field
 	generation int // of the paths that the fields belong to
 	epoch      uint64
@@ -115,6 +149,7 @@ func (n *namer) name(ev *event.Event, s *scanner) {
 			n.field(a.alias)
 		}
 	}
+	n.number()
 	n.epoch++
 	n.facts = [roles]event.Value{}
 	shape := shapeOf(s.hints)
@@ -142,6 +177,17 @@ func (n *namer) name(ev *event.Event, s *scanner) {
 	n.route(ev, shape)
 }
 
+// number looks the slots up again where names were added to the register.
+func (n *namer) number() {
+	if n.want == nil || n.asked == n.want.Len() {
+		return
+	}
+	n.asked = n.want.Len()
+	for name, f := range n.fields {
+		f.slot = n.want.Slot(name)
+	}
+}
+
 func (n *namer) learn(nm *naming, s shape, p *path) {
 	c := call(s, p)
 	*nm = naming{known: true, rank: c.rank, role: c.role, group: c.group}
@@ -154,6 +200,9 @@ func (n *namer) field(name string) *field {
 	f := n.fields[name]
 	if f == nil {
 		f = &field{name: name}
+		if n.want != nil {
+			f.slot = n.want.Slot(name)
+		}
 		n.fields[name] = f
 	}
 	return f
@@ -161,6 +210,9 @@ func (n *namer) field(name string) *field {
 
 // put adds a field, or replaces one of the same name and a higher rank.
 func (n *namer) put(ev *event.Event, f *field, r rank, v event.Value) {
+	if n.sparse && f.slot == 0 {
+		return
+	}
 	if f.epoch == n.epoch {
 		if r < f.rank {
 			f.rank = r
@@ -169,7 +221,7 @@ func (n *namer) put(ev *event.Event, f *field, r rank, v event.Value) {
 		return
 	}
 	f.epoch, f.at, f.rank = n.epoch, len(ev.Fields), r
-	ev.Fields = append(ev.Fields, event.Field{Name: f.name, Value: v})
+	ev.Fields = append(ev.Fields, event.Field{Name: f.name, Value: v, Slot: f.slot})
 }
 
 // aliases are fields that the flat shape gets beside its own names; earlier ones win.

@@ -3,6 +3,7 @@ package jsonl
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of the tree of paths. When it outgrows them it is planted anew, at the start of an event.
@@ -27,6 +28,12 @@ type path struct {
 
 	hint  hint
 	names [shapes]naming
+
+	// literal: the key is written in JSON as it is, without escapes, so that bytes can be compared.
+	literal bool
+	// wanted: in some shape, somebody asks for what stands here; as of the scanner's asked.
+	wanted bool
+	asked  int
 }
 
 // pathTree holds all paths.
@@ -77,6 +84,7 @@ func (t *pathTree) add(at *path, key string) (*path, error) {
 		p.full = at.full + "." + p.key
 	}
 	p.hint = hintOf(p.full)
+	p.literal = utf8.ValidString(key) && strings.IndexFunc(key, needsEscape) < 0
 	if at.children == nil {
 		at.children = map[string]*path{}
 	}
@@ -85,3 +93,7 @@ func (t *pathTree) add(at *path, key string) (*path, error) {
 	t.bytes += len(p.full)
 	return p, nil
 }
+
+// needsEscape tells whether a character of a string may only stand in JSON behind a backslash
+// (RFC 8259, section 7).
+func needsEscape(r rune) bool { return r == '"' || r == '\\' || r < 0x20 }

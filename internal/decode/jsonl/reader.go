@@ -83,6 +83,14 @@ type Options struct {
 	Source string
 	// Limits; see the constants.
 	MaxValueBytes, MaxDepth, MaxFields int
+
+	// Names numbers the fields of events; see event.Field.
+	Names *event.Names
+	// Sparse leaves out fields whose names are not in Names; event.Event.Rest gives all of them. What is
+	// left out is held to the same rules: errors and counts are those of a full reading.
+	Sparse bool
+	// Borrow uses the memory of one event for the next: its strings and lists are then gone, too.
+	Borrow bool
 }
 
 // Reader decodes one stream.
@@ -101,6 +109,18 @@ type Reader struct {
 	scan  scanner
 	names namer
 	ev    event.Event
+
+	// For Rest: the object at hand, and a reading of all of it, made when somebody first asks.
+	raw  []byte
+	rest func(*event.Event)
+	full *whole
+}
+
+// whole takes every field of an object apart.
+type whole struct {
+	scan  scanner
+	names namer
+	ev    event.Event
 }
 
 // New makes a reader. It reads nothing yet.
@@ -116,7 +136,13 @@ func New(r io.Reader, opts Options) *Reader {
 	}
 	rd := &Reader{opts: opts, line: 1, lead: true, ev: event.Event{Source: opts.Source}}
 	rd.in.src = decodeBOM(r, &rd.st.Replaced)
+	rd.in.borrow = opts.Borrow
 	rd.scan.init(opts.MaxDepth, opts.MaxFields)
+	rd.names.want = opts.Names
+	if opts.Names != nil && opts.Sparse {
+		rd.scan.want, rd.names.sparse = opts.Names, true
+		rd.rest = rd.whole
+	}
 	return rd
 }
 
@@ -126,16 +152,20 @@ func (r *Reader) Stats() Stats { return r.st }
 // Next gives the next event, io.EOF at the end, a *ValueError for a value that was left out (call Next
 // again), or another error if the input cannot be read on.
 //
-// The event and its Fields slice are used again by the next call; strings and list items are not, so a
-// caller who keeps an event copies the struct and clones Fields. Strings share memory with the input
-// around them: a caller who keeps few of them for long should clone those too.
+// The event and its Fields slice are used again by the next call; strings and list items are not, unless
+// Options.Borrow says so, so a caller who keeps an event copies the struct and clones Fields. Strings share
+// memory with the input around them: a caller who keeps few of them for long should clone those too.
 func (r *Reader) Next() (*event.Event, error) {
 	if r.end != nil {
 		return nil, r.end
 	}
+	r.raw = nil
 	start, err := r.seek()
 	if err != nil {
 		return nil, err
+	}
+	if r.opts.Borrow {
+		r.scan.arena.reset()
 	}
 	if start != '{' {
 		if start == '[' {
@@ -147,7 +177,8 @@ func (r *Reader) Next() (*event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.ev = event.Event{Source: r.opts.Source, Fields: r.ev.Fields[:0]}
+	r.raw = r.in.rest()[:n]
+	r.ev = event.Event{Source: r.opts.Source, Fields: r.ev.Fields[:0], Names: r.opts.Names, Rest: r.rest}
 	r.ev.Record = r.scan.arena.decimal(r.line)
 	r.names.name(&r.ev, &r.scan)
 	r.st.Events++
@@ -155,6 +186,26 @@ func (r *Reader) Next() (*event.Event, error) {
 	r.st.DuplicateKeys += r.scan.duplicates
 	r.advance(n)
 	return &r.ev, nil
+}
+
+// whole is event.Event.Rest: it gives ev all fields of the object at hand.
+func (r *Reader) whole(ev *event.Event) {
+	if r.full == nil {
+		r.full = &whole{names: namer{want: r.opts.Names}}
+		r.full.scan.init(r.opts.MaxDepth, r.opts.MaxFields)
+	}
+	f := r.full
+	if r.opts.Borrow {
+		f.scan.arena.reset()
+		f.ev.Fields = f.ev.Fields[:0]
+	} else {
+		f.ev.Fields = nil // they may be kept, as those of the event
+	}
+	if _, err := f.scan.object(r.raw); err != nil {
+		return // it has been read once; a reader that is not at this event any more has nothing to give
+	}
+	f.names.name(&f.ev, &f.scan)
+	ev.Fields, ev.Rest = f.ev.Fields, nil
 }
 
 func notObject(c byte) error {

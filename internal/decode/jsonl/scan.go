@@ -16,6 +16,10 @@ var errIncomplete = errors.New("incomplete")
 // have escapes.
 type scanner struct {
 	maxDepth, maxFields int
+	// want, where it is set, names what leaves are made for; asked is its length, and one, when the object
+	// at hand was begun.
+	want  *event.Names
+	asked int
 
 	buf    []byte
 	pos    int
@@ -29,6 +33,8 @@ type scanner struct {
 	leaves  []leaf
 	hints   hint
 	arena   arena
+
+	scrap []byte // where skipped escapes go
 
 	replaced, duplicates int64
 }
@@ -50,6 +56,9 @@ func (s *scanner) object(buf []byte) (int, error) {
 	s.leaves, s.hints, s.replaced, s.duplicates = s.leaves[:0], 0, 0, 0
 	s.epoch++
 	s.paths.trim()
+	if s.want != nil {
+		s.asked = s.want.Len() + 1
+	}
 	err := s.value(&s.paths.root)
 	return s.pos, err
 }
@@ -79,27 +88,25 @@ func (s *scanner) value(at *path) error {
 	if err != nil {
 		return err
 	}
+	if c == '{' || c == '[' {
+		return s.nested(at, c)
+	}
+	if at != nil && !s.takes(at) {
+		s.hints |= at.hint // the shape of an object shows in all its leaves
+		at = nil
+	}
 	switch c {
 	case '"':
 		s.pos++
+		if at == nil {
+			return s.skipText()
+		}
 		text, err := s.str()
 		if err != nil {
 			return err
 		}
 		s.leaf(at, event.String, text)
 		return nil
-	case '{', '[':
-		if s.depth++; s.depth > s.maxDepth {
-			return fmt.Errorf("more than %d levels: %w", s.maxDepth, ErrTooDeep)
-		}
-		s.pos++
-		if c == '{' {
-			err = s.members(at)
-		} else {
-			err = s.items(at)
-		}
-		s.depth--
-		return err
 	case 't':
 		return s.literal(at, "true", event.Bool)
 	case 'f':
@@ -108,6 +115,32 @@ func (s *scanner) value(at *path) error {
 		return s.literal(at, "null", event.Null)
 	}
 	return s.number(at)
+}
+
+// nested scans an object or array.
+func (s *scanner) nested(at *path, c byte) (err error) {
+	if s.depth++; s.depth > s.maxDepth {
+		return fmt.Errorf("more than %d levels: %w", s.maxDepth, ErrTooDeep)
+	}
+	s.pos++
+	if c == '{' {
+		err = s.members(at)
+	} else {
+		err = s.items(at)
+	}
+	s.depth--
+	return err
+}
+
+// takes tells whether a leaf is made of what stands at a path.
+func (s *scanner) takes(at *path) bool {
+	if s.want == nil {
+		return true
+	}
+	if at.asked != s.asked {
+		at.asked, at.wanted = s.asked, wanted(at, s.want)
+	}
+	return at.wanted
 }
 
 // members scans an object behind its brace.
@@ -128,15 +161,11 @@ func (s *scanner) members(at *path) error {
 			return s.errorf("%q where a key should start", c)
 		}
 		s.pos++
-		key, err := s.key()
+		child, err := s.member(at, before)
 		if err != nil {
 			return err
 		}
-		var child *path
-		if at != nil {
-			if child, err = s.paths.child(at, before, key); err != nil {
-				return err
-			}
+		if child != nil {
 			if before = child; child.object == object {
 				s.duplicates++
 				child = nil
@@ -144,13 +173,6 @@ func (s *scanner) members(at *path) error {
 				child.object = object
 			}
 		}
-		if c, err = s.blank(); err != nil {
-			return err
-		}
-		if c != ':' {
-			return s.errorf("%q behind a key instead of a colon", c)
-		}
-		s.pos++
 		if err := s.value(child); err != nil {
 			return err
 		}
@@ -170,6 +192,51 @@ func (s *scanner) members(at *path) error {
 			return err
 		}
 	}
+}
+
+// member scans a key behind its quote, and the colon, and gives the key's path under at; nil under none.
+// before is the path of the key before it.
+func (s *scanner) member(at, before *path) (child *path, err error) {
+	if at != nil {
+		child = s.guess(at, before)
+	}
+	if child == nil {
+		key, err := s.key()
+		if err != nil {
+			return nil, err
+		}
+		if at != nil {
+			if child, err = s.paths.child(at, before, key); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c, err := s.blank()
+	if err != nil {
+		return nil, err
+	}
+	if c != ':' {
+		return nil, s.errorf("%q behind a key instead of a colon", c)
+	}
+	s.pos++
+	return child, nil
+}
+
+// guess tries the key that stood here last time, which costs a comparison of bytes and no scan.
+func (s *scanner) guess(at, before *path) *path {
+	p := at.first
+	if before != nil {
+		p = before.next
+	}
+	if p == nil || !p.literal {
+		return nil
+	}
+	end := s.pos + len(p.key)
+	if end >= len(s.buf) || s.buf[end] != '"' || string(s.buf[s.pos:end]) != p.key {
+		return nil
+	}
+	s.pos = end + 1
+	return p
 }
 
 // items scans an array behind its bracket. Its scalars are one list, and so are those of a name in its
@@ -314,8 +381,12 @@ func (s *scanner) list(at *path) *event.Value {
 }
 
 func (s *scanner) emptyList(at *path) {
-	if at != nil {
+	switch {
+	case at == nil:
+	case s.takes(at):
 		s.list(at)
+	default:
+		s.hints |= at.hint
 	}
 }
 

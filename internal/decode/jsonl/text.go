@@ -63,6 +63,48 @@ func (s *scanner) plain() (at int, high bool, err error) {
 	return 0, false, errIncomplete
 }
 
+// skipText passes over a string behind its quote. It is as strict as str and counts what str would have
+// replaced, but makes nothing.
+func (s *scanner) skipText() error {
+	start := s.pos // of the run without escapes
+	for {
+		i, high, err := s.plain()
+		if err != nil {
+			return err
+		}
+		if high {
+			s.countInvalid(s.buf[start:i])
+		}
+		if s.pos = i + 1; s.buf[i] == '"' {
+			return nil
+		}
+		// Paths are full of backslashes: the common escapes take no call.
+		if s.pos < len(s.buf) && simpleEscape[s.buf[s.pos]] {
+			s.pos++
+		} else if s.scrap, err = s.escape(s.scrap[:0]); err != nil {
+			return err
+		}
+		start = s.pos
+	}
+}
+
+// simpleEscape has the characters that are one character behind a backslash (RFC 8259, section 7).
+var simpleEscape = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
+// countInvalid counts the bytes that appendUTF8 would replace.
+func (s *scanner) countInvalid(b []byte) {
+	if utf8.Valid(b) {
+		return
+	}
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			s.replaced++
+		}
+		b = b[n:]
+	}
+}
+
 // usualText is how long most strings with escapes are; longer ones are moved as they grow.
 const usualText = 4 << 10
 

@@ -16,9 +16,11 @@ const maxEmptyReads = 100
 // strings of events are slices of them, and the garbage collector frees a block after its last string.
 type window struct {
 	src io.Reader
-	buf []byte
-	pos int // what is before was consumed
-	err error
+	// borrow: nobody keeps strings of events that were handed out, so that a block is used again.
+	borrow bool
+	buf    []byte
+	pos    int // what is before was consumed
+	err    error
 }
 
 func (w *window) rest() []byte { return w.buf[w.pos:] }
@@ -28,6 +30,10 @@ func (w *window) rest() []byte { return w.buf[w.pos:] }
 func (w *window) fill(want int) error {
 	if w.err != nil {
 		return w.err
+	}
+	if rest := w.rest(); w.borrow && len(w.buf) == cap(w.buf) && len(rest) <= w.pos && cap(w.buf)-len(rest) >= want {
+		w.buf = w.buf[:copy(w.buf, rest)]
+		w.pos = 0
 	}
 	if len(w.buf) == cap(w.buf) {
 		rest := w.rest()
@@ -54,17 +60,21 @@ func (w *window) fill(want int) error {
 
 // arena hands out strings that share large allocations. Memory is written once, before its string
 // exists, and never again.
-type arena struct{ free []byte }
+type arena struct{ free, block []byte }
 
 const arenaBlock = 64 << 10
 
 // reserve gives an empty slice with room for n bytes.
 func (a *arena) reserve(n int) []byte {
 	if cap(a.free) < n {
-		a.free = make([]byte, 0, max(arenaBlock, n))
+		a.block = make([]byte, 0, max(arenaBlock, n))
+		a.free = a.block
 	}
 	return a.free
 }
+
+// reset uses the memory again: no string of it is alive any more.
+func (a *arena) reset() { a.free = a.block }
 
 // commit takes what was appended to a reserved slice.
 func (a *arena) commit(b []byte) string {
