@@ -20,7 +20,7 @@ type path struct {
 	children  map[string]*path
 	// first is the key that an object here started with last time, next the one that followed this:
 	// objects of one source have their keys in one order, so the guess saves the look-up.
-	first, next *path
+	first, next successor
 
 	object uint64 // the last object that had this key
 	epoch  uint64 // the last event with a leaf here
@@ -34,6 +34,17 @@ type path struct {
 	// wanted: in some shape, somebody asks for what stands here; as of the scanner's asked.
 	wanted bool
 	asked  int
+}
+
+// successor is what followed a key last, and what did so before: recordings mix events of a few kinds.
+type successor [2]*path
+
+// after gives the guesses for the key behind before, or for an object's first one.
+func (p *path) after(before *path) *successor {
+	if before != nil {
+		return &before.next
+	}
+	return &p.first
 }
 
 // pathTree holds all paths.
@@ -57,12 +68,9 @@ func (t *pathTree) trim() {
 // child gives the path of a key under at; before is the path of the key before it in this object.
 // The key need not stay valid.
 func (t *pathTree) child(at, before *path, key string) (*path, error) {
-	guess := &at.first
-	if before != nil {
-		guess = &before.next
-	}
-	if *guess != nil && (*guess).key == key {
-		return *guess, nil
+	guess := at.after(before)
+	if p := guess[0]; p != nil && p.key == key {
+		return p, nil
 	}
 	p := at.children[key]
 	if p == nil {
@@ -71,7 +79,9 @@ func (t *pathTree) child(at, before *path, key string) (*path, error) {
 			return nil, err
 		}
 	}
-	*guess = p
+	if p != guess[0] {
+		guess[0], guess[1] = p, guess[0]
+	}
 	return p, nil
 }
 

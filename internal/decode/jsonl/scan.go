@@ -222,21 +222,23 @@ func (s *scanner) member(at, before *path) (child *path, err error) {
 	return child, nil
 }
 
-// guess tries the key that stood here last time, which costs a comparison of bytes and no scan.
+// guess tries the keys that stood here the last times, which costs a comparison of bytes and no scan.
 func (s *scanner) guess(at, before *path) *path {
-	p := at.first
-	if before != nil {
-		p = before.next
+	next := at.after(before)
+	for i, p := range next {
+		if p == nil || !p.literal {
+			continue
+		}
+		end := s.pos + len(p.key)
+		if end < len(s.buf) && s.buf[end] == '"' && string(s.buf[s.pos:end]) == p.key {
+			if i > 0 {
+				next[0], next[1] = p, next[0]
+			}
+			s.pos = end + 1
+			return p
+		}
 	}
-	if p == nil || !p.literal {
-		return nil
-	}
-	end := s.pos + len(p.key)
-	if end >= len(s.buf) || s.buf[end] != '"' || string(s.buf[s.pos:end]) != p.key {
-		return nil
-	}
-	s.pos = end + 1
-	return p
+	return nil
 }
 
 // items scans an array behind its bracket. Its scalars are one list, and so are those of a name in its

@@ -18,6 +18,9 @@ func (s *scanner) str() (string, error) {
 		s.pos = i + 1
 		return text, nil
 	}
+	if text, ok := s.simple(); ok {
+		return text, nil
+	}
 	return s.unescape()
 }
 
@@ -30,18 +33,24 @@ const (
 	printable = ones * 0x20
 )
 
+// stops has the top bit set of the lowest byte of v that is a quote, a backslash or a control character,
+// and perhaps of some above it: x-ones&^x has that of the lowest zero byte of x, x-printable&^x that of
+// the lowest byte below a blank.
+func stops(v uint64) uint64 {
+	q, b := v^quotes, v^slashes
+	return ((q-ones)&^q | (b-ones)&^b | (v-printable)&^v) & tops
+}
+
 // plain finds the first byte from the position on that is a quote, a backslash or a control character,
 // and tells whether one before it is no ASCII. A control character is a fault (RFC 8259, section 7).
 //
-// It looks at eight bytes at a time: x-ones&^x has the top bit of the lowest zero byte of x set (and
-// perhaps of some above it), x-printable&^x that of the lowest byte below a blank.
+// It looks at eight bytes at a time.
 func (s *scanner) plain() (at int, high bool, err error) {
 	buf, i := s.buf, s.pos
 	var seen uint64
 	for ; i+8 <= len(buf); i += 8 {
 		v := binary.LittleEndian.Uint64(buf[i:])
-		q, b := v^quotes, v^slashes
-		if stop := ((q-ones)&^q | (b-ones)&^b | (v-printable)&^v) & tops; stop != 0 {
+		if stop := stops(v); stop != 0 {
 			n := bits.TrailingZeros64(stop) &^ 7
 			seen |= v & (1<<n - 1)
 			i += n / 8
@@ -66,25 +75,43 @@ func (s *scanner) plain() (at int, high bool, err error) {
 // skipText passes over a string behind its quote. It is as strict as str and counts what str would have
 // replaced, but makes nothing.
 func (s *scanner) skipText() error {
-	start := s.pos // of the run without escapes
+	buf, i := s.buf, s.pos
+	start := i // of the run without escapes
+	var seen uint64
 	for {
-		i, high, err := s.plain()
+		for i+8 <= len(buf) {
+			v := binary.LittleEndian.Uint64(buf[i:])
+			stop := stops(v)
+			if stop == 0 {
+				seen |= v
+				i += 8
+				continue
+			}
+			n := bits.TrailingZeros64(stop) &^ 7
+			seen |= v & (1<<n - 1)
+			i += n / 8
+			// Paths are full of backslashes: the common escapes stay in this loop.
+			if buf[i] != '\\' || i+1 >= len(buf) || !simpleEscape[buf[i+1]] || seen&tops != 0 {
+				break
+			}
+			i += 2
+			start = i
+		}
+		s.pos = i
+		at, high, err := s.plain()
 		if err != nil {
 			return err
 		}
-		if high {
-			s.countInvalid(s.buf[start:i])
+		if high || seen&tops != 0 {
+			s.countInvalid(buf[start:at])
 		}
-		if s.pos = i + 1; s.buf[i] == '"' {
+		if s.pos = at + 1; buf[at] == '"' {
 			return nil
 		}
-		// Paths are full of backslashes: the common escapes take no call.
-		if s.pos < len(s.buf) && simpleEscape[s.buf[s.pos]] {
-			s.pos++
-		} else if s.scrap, err = s.escape(s.scrap[:0]); err != nil {
+		if s.scrap, err = s.escape(s.scrap[:0]); err != nil {
 			return err
 		}
-		start = s.pos
+		i, start, seen = s.pos, s.pos, 0
 	}
 }
 
@@ -107,6 +134,38 @@ func (s *scanner) countInvalid(b []byte) {
 
 // usualText is how long most strings with escapes are; longer ones are moved as they grow.
 const usualText = 4 << 10
+
+// simple scans a string of ASCII with common escapes behind its quote: it copies eight bytes at a time
+// while it looks for their end. ok is false for any other string; nothing was consumed then.
+func (s *scanner) simple() (text string, ok bool) {
+	buf, i, n := s.buf, s.pos, 0
+	out := s.arena.reserve(usualText)
+	room := out[:cap(out)]
+	for i+8 <= len(buf) && n+8 <= len(room) {
+		v := binary.LittleEndian.Uint64(buf[i:])
+		binary.LittleEndian.PutUint64(room[n:], v)
+		stop := (stops(v) | v) & tops
+		if stop == 0 {
+			i, n = i+8, n+8
+			continue
+		}
+		k := bits.TrailingZeros64(stop) / 8
+		i, n = i+k, n+k
+		switch c := buf[i]; {
+		case c == '"':
+			s.pos = i + 1
+			return s.arena.commit(room[:n]), true
+		case c != '\\' || i+1 >= len(buf) || !simpleEscape[buf[i+1]]:
+			return "", false
+		}
+		room[n] = escaped[buf[i+1]]
+		i, n = i+2, n+1
+	}
+	return "", false
+}
+
+// escaped has what the simple escapes stand for.
+var escaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // unescape scans a string with escapes or invalid UTF-8 behind its quote.
 func (s *scanner) unescape() (string, error) {
