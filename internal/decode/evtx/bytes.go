@@ -18,15 +18,19 @@ const arenaBlock = 64 << 10
 // arena hands out strings that share large allocations. Memory is written once, before its string
 // exists, and never again, so the strings stay valid for ever (the garbage collector frees a block
 // after its last string).
-type arena struct{ free []byte }
+type arena struct{ free, block []byte }
 
 // reserve gives an empty slice with room for n bytes.
 func (a *arena) reserve(n int) []byte {
 	if cap(a.free) < n {
-		a.free = make([]byte, 0, max(arenaBlock, n))
+		a.block = make([]byte, 0, max(arenaBlock, n))
+		a.free = a.block
 	}
 	return a.free
 }
+
+// reset uses the memory again: no string of it is alive any more.
+func (a *arena) reset() { a.free = a.block }
 
 // commit takes what was appended to a reserved slice.
 func (a *arena) commit(b []byte) string {

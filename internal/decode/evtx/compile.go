@@ -3,6 +3,8 @@ package evtx
 import (
 	"fmt"
 	"strings"
+
+	"shieldwall/internal/event"
 )
 
 // program turns the values of a template instance into fields.
@@ -12,6 +14,8 @@ type program struct {
 	standard bool
 	// err says why the template cannot be used.
 	err error
+	// asked is the length of the register of names, and one, when the operations got their field slots.
+	asked int
 }
 
 type opcode uint8
@@ -56,6 +60,7 @@ type op struct {
 	slot  int
 	jump  int
 	name  string
+	field event.Slot // of name
 	text  string
 	// pieces of opText; namePieces where a Data's name comes from values.
 	pieces     []piece

@@ -81,9 +81,9 @@ func (d *decoder) put(o *op, slots []slot, v event.Value) error {
 // place makes room for the value of a field and gives it, or nil if another field has the name.
 func (d *decoder) place(o *op, slots []slot) (*event.Value, error) {
 	if o.flags&^omitNull == 0 && o.namePieces == nil && !d.checkAll {
-		return d.add(o.name)
+		return d.add(o.name, o.field)
 	}
-	name := o.name
+	name, field := o.name, o.field
 	switch {
 	case o.namePieces != nil:
 		joined, err := d.join(o.namePieces, slots)
@@ -91,8 +91,11 @@ func (d *decoder) place(o *op, slots []slot) (*event.Value, error) {
 			return nil, err
 		}
 		name = dataField(joined)
+		if d.names != nil {
+			field = d.names.Slot(name)
+		}
 	case o.flags&collect != 0:
-		return d.collect(name)
+		return d.collect(name, field)
 	case o.flags&override != 0 && !d.channelSet:
 		d.channelSet = true
 		if i := d.index(name); i >= 0 {
@@ -102,11 +105,16 @@ func (d *decoder) place(o *op, slots []slot) (*event.Value, error) {
 	if d.index(name) >= 0 {
 		return nil, nil
 	}
-	return d.add(name)
+	return d.add(name, field)
 }
 
 // add appends a field. Its value is left over from another event: the caller sets all of it.
-func (d *decoder) add(name string) (*event.Value, error) {
+func (d *decoder) add(name string, field event.Slot) (*event.Value, error) {
+	if !d.takes(field) {
+		// Only a fact of the event is wanted of it, or its name has just become known.
+		d.left = true
+		return &d.unwanted, nil
+	}
 	n := len(d.ev.Fields)
 	if n >= MaxFields {
 		return nil, fmt.Errorf("more than %d fields: %w", MaxFields, ErrLimit)
@@ -116,18 +124,22 @@ func (d *decoder) add(name string) (*event.Value, error) {
 	}
 	d.ev.Fields = d.ev.Fields[:n+1]
 	f := &d.ev.Fields[n]
-	f.Name = name
+	f.Name, f.Slot = name, field
 	return &f.Value, nil
 }
 
 // collect makes room for one unnamed Data; record turns them into the field's value.
-func (d *decoder) collect(name string) (*event.Value, error) {
+func (d *decoder) collect(name string, field event.Slot) (*event.Value, error) {
+	if !d.takes(field) {
+		d.left = true
+		return &d.unwanted, nil
+	}
 	if d.itemAt < 0 {
 		if d.index(name) >= 0 {
 			return nil, nil
 		}
 		d.itemAt = len(d.ev.Fields)
-		if _, err := d.add(name); err != nil {
+		if _, err := d.add(name, field); err != nil {
 			return nil, err
 		}
 	}

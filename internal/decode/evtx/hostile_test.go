@@ -150,7 +150,7 @@ func TestChunkBudget(t *testing.T) {
 
 // The templates kept from chunk to chunk stay bounded when every chunk brings new ones.
 func TestTemplateCacheBound(t *testing.T) {
-	d := newDecoder("")
+	d := newDecoder(Options{})
 	for i := range 400 {
 		c := newChunk()
 		big := node{name: "EventData"}

@@ -80,6 +80,14 @@ type Options struct {
 	Source string
 	// OnProblem is called for each problem, on the goroutine of Read; nil only counts them.
 	OnProblem func(Problem)
+
+	// Names numbers the fields of events; see event.Field.
+	Names *event.Names
+	// Sparse leaves out fields whose names are not in Names; event.Event.Rest gives all of them. Limits of a
+	// record count what is taken apart.
+	Sparse bool
+	// Borrow uses the memory of one event for the next: its strings are then gone, too.
+	Borrow bool
 }
 
 // Reader decodes one file.
@@ -98,7 +106,7 @@ func New(r io.ReaderAt, size int64, opts Options) *Reader {
 // Read decodes the whole file and calls yield for every event, in file order.
 //
 // The event and its Fields slice are used again after yield returns; strings and list items are
-// not, so a caller who keeps an event copies the struct and clones Fields. Strings of one chunk
+// not, unless Options.Borrow says so, so a caller who keeps an event copies the struct and clones Fields. Strings of one chunk
 // share memory: a caller who keeps few of them for long should clone those too.
 //
 // The error is ErrNotEVTX, a read error of the file header, or what yield returned (which ends the
@@ -109,7 +117,7 @@ func (r *Reader) Read(yield func(*event.Event) error) (Stats, error) {
 	if err != nil {
 		return r.st, err
 	}
-	d := newDecoder(r.opts.Source)
+	d := newDecoder(r.opts)
 	buf := make([]byte, chunkSize)
 	for i, off := 0, first; off < r.size; i, off = i+1, off+chunkSize {
 		n := int(min(chunkSize, r.size-off))

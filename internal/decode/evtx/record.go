@@ -30,8 +30,23 @@ type decoder struct {
 	programs int
 	plain    bool
 	checkAll bool
+	left     bool // some field was left out
+	unwanted event.Value
 
 	recordWork, chunkWork int
+
+	// names numbers fields, nil where nobody does; sparse leaves out those without a number.
+	names  *event.Names
+	sparse bool
+	borrow bool
+	// For Rest: the record at hand, and a decoder that takes all of it apart, made when somebody first asks.
+	at struct {
+		id         uint64
+		start, end int
+	}
+	rest   func(*event.Event)
+	whole  *decoder
+	chunks int // counts chunks, so that whole notices the next one
 }
 
 // slot is one value of a template instance.
@@ -41,26 +56,73 @@ type slot struct {
 	typ  byte
 }
 
-func newDecoder(source string) *decoder {
-	return &decoder{
+func newDecoder(opts Options) *decoder {
+	d := &decoder{
 		templates: map[uint32]*program{},
 		kept:      map[string]*program{},
-		ev:        event.Event{Source: source},
+		ev:        event.Event{Source: opts.Source},
+		names:     opts.Names,
+		sparse:    opts.Sparse && opts.Names != nil,
+		borrow:    opts.Borrow,
+	}
+	if d.sparse {
+		d.rest = d.all
+	}
+	return d
+}
+
+// all is event.Event.Rest: it gives ev all fields of the record at hand.
+func (d *decoder) all(ev *event.Event) {
+	if d.whole == nil {
+		d.whole = newDecoder(Options{Source: d.ev.Source, Names: d.names, Borrow: d.borrow})
+	}
+	w := d.whole
+	if w.chunks != d.chunks {
+		w.startChunk(d.chunk)
+		w.chunks = d.chunks
+	}
+	if !w.borrow {
+		w.ev.Fields = nil // they may be kept, as those of the event
+	}
+	w.chunkWork = MaxChunkWork // the record was paid for when it was read
+	if full, err := w.record(d.at.id, d.at.start, d.at.end); err == nil {
+		ev.Fields, ev.Rest = full.Fields, nil
+	}
+}
+
+// takes tells whether a field of a slot is made.
+func (d *decoder) takes(field event.Slot) bool { return !d.sparse || field != 0 }
+
+// number gives the operations of a program their field slots.
+func (d *decoder) number(p *program) {
+	if d.names == nil {
+		return
+	}
+	if asked := d.names.Len() + 1; p.asked != asked {
+		p.asked = asked
+		for i := range p.ops {
+			p.ops[i].field = d.names.Slot(p.ops[i].name)
+		}
 	}
 }
 
 // startChunk forgets the templates of the chunk before.
 func (d *decoder) startChunk(data []byte) {
 	d.chunk = data
+	d.chunks++
 	clear(d.templates)
 	d.chunkWork = MaxChunkWork
 }
 
 // record decodes the record of that id in chunk[start:end], header included, size copy left out.
 func (d *decoder) record(id uint64, start, end int) (*event.Event, error) {
-	d.ev = event.Event{Source: d.ev.Source, Fields: d.ev.Fields[:0]}
+	d.ev = event.Event{Source: d.ev.Source, Fields: d.ev.Fields[:0], Names: d.names, Rest: d.rest}
+	d.at.id, d.at.start, d.at.end = id, start, end
+	if d.borrow {
+		d.arena.reset()
+	}
 	d.slots, d.items, d.itemAt = d.slots[:0], d.items[:0], -1
-	d.channelSet, d.checkAll, d.programs = false, false, 0
+	d.channelSet, d.checkAll, d.programs, d.left = false, false, 0, false
 	d.recordWork = min(MaxRecordWork, d.chunkWork)
 	before := d.recordWork
 	err := d.fragment(start+recordHeaderSize, end, inDocument, 0)
@@ -68,7 +130,7 @@ func (d *decoder) record(id uint64, start, end int) (*event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(d.ev.Fields) == 0 {
+	if len(d.ev.Fields) == 0 && !d.left {
 		return nil, fmt.Errorf("record without content: %w", ErrFormat)
 	}
 	d.ev.Record = d.arena.commit(strconv.AppendUint(d.arena.reserve(20), id, 10))
@@ -187,6 +249,7 @@ func (d *decoder) run(p *program, slots []slot, depth int) error {
 	if err := d.charge(opWork * len(p.ops)); err != nil {
 		return err
 	}
+	d.number(p)
 	switch d.programs++; {
 	case d.programs == 1:
 		d.plain = p.standard
@@ -195,6 +258,10 @@ func (d *decoder) run(p *program, slots []slot, depth int) error {
 	}
 	for i := 0; i < len(p.ops); i++ {
 		o := &p.ops[i]
+		if d.sparse && o.field == 0 && d.leaves(o, slots) {
+			d.left = true
+			continue
+		}
 		var err error
 		switch o.code {
 		case opSlot:
@@ -222,6 +289,24 @@ func (d *decoder) run(p *program, slots []slot, depth int) error {
 		d.checkAll = true
 	}
 	return nil
+}
+
+// leaves tells whether an operation on a field that nobody asks for makes nothing else: no fact about the
+// event, no fields out of a binary XML value, none whose name comes from values.
+func (d *decoder) leaves(o *op, slots []slot) bool {
+	switch {
+	case o.code == opSkip || o.fact != noFact || o.namePieces != nil:
+		return false
+	case o.code == opSlot:
+		return valueOf(slots, o.slot).typ != typeBinXML
+	case o.code == opText:
+		for i := range o.pieces {
+			if p := &o.pieces[i]; p.slot >= 0 && valueOf(slots, p.slot).typ == typeBinXML {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // valueOf gives a value, null where the instance has too few.
