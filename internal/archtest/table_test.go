@@ -96,9 +96,12 @@ var packages = map[string]pkg{
 		"internal/drill":  "a drill is a command",
 	}},
 
+	"internal/lanes": {layer: assembly},
+
 	"internal/archtest": {layer: tests},
 
 	"cmd/shieldwall": {layer: mains},
+	"cmd/lanes":      {layer: mains},
 }
 
 // ban keeps an import to the packages that have a reason for it.

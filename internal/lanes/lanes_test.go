@@ -1,0 +1,168 @@
+package lanes
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"shieldwall/internal/decode/evtx"
+	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/event"
+	"shieldwall/internal/match"
+	"shieldwall/internal/sigma"
+)
+
+// corpus gives a path in the corpus, or skips the test.
+func corpus(t testing.TB, elem ...string) string {
+	t.Helper()
+	root := os.Getenv("SHIELDWALL_CORPUS")
+	if root == "" {
+		t.Skip("SHIELDWALL_CORPUS is not set")
+	}
+	return filepath.Join(append([]string{root}, elem...)...)
+}
+
+// TestDense reads the log back: nothing to complain of, records numbered without a gap.
+func TestDense(t *testing.T) {
+	const size = 4 << 20
+	log, records, err := Dense(corpus(t, "evtx"), size)
+	if err != nil || len(log) < size || records < 1000 {
+		t.Fatalf("%d bytes, %d records, %v", len(log), records, err)
+	}
+	st, err := evtx.New(bytes.NewReader(log), int64(len(log)), evtx.Options{OnProblem: func(p evtx.Problem) { t.Error(p) }}).Read(func(*event.Event) error { return nil })
+	if err != nil || st.Events != records || st.EmptyChunks != 0 {
+		t.Errorf("%+v, %v, want %d events", st, err, records)
+	}
+}
+
+func TestNothingToBuild(t *testing.T) {
+	for name, build := range map[string]func(string) error{
+		"recordings": func(dir string) error { _, err := JSON(dir); return err },
+		"event logs": func(dir string) error { _, _, err := Dense(dir, 1<<20); return err },
+	} {
+		if build(t.TempDir()) == nil || build(filepath.Join(t.TempDir(), "nowhere")) == nil {
+			t.Errorf("%s are made of nothing", name)
+		}
+	}
+	if _, _, err := Dense(corpus(t, "evtx"), 5<<30); err == nil {
+		t.Error("a log of more chunks than its header can count")
+	}
+}
+
+var built = sync.OnceValues(func() ([]*Lane, error) { return JSON(filepath.Join(os.Getenv("SHIELDWALL_CORPUS"), "otrf")) })
+
+// TestJSON: what the lanes are made of is counted by hand in the corpus's README and the figures.
+func TestJSON(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it reads 900 MB")
+	}
+	corpus(t)
+	lanes, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{321_805, 30_801, 965} {
+		if l := lanes[i]; l.Events != want || bytes.Count(l.Data, []byte{'\n'}) != want {
+			t.Errorf("%s: %d events, want %d", l.Name, l.Events, want)
+		}
+	}
+}
+
+// engine is loaded with the rules of rules/windows and of rules-emerging-threats.
+func engine(b *testing.B) *match.Engine {
+	b.Helper()
+	var compiled []match.Compiled
+	for _, dir := range []string{corpus(b, "sigma", "rules", "windows"), corpus(b, "sigma", "rules-emerging-threats")} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".yml" {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			found, err := sigma.Parse(data, sigma.Options{})
+			if err != nil || len(found.Rules) == 0 {
+				return err
+			}
+			c, err := match.CompileSigma(match.Key{ID: path}, found.Rules...)
+			compiled = append(compiled, c)
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	e := match.New(time.Now)
+	e.Update(compiled, nil)
+	return e
+}
+
+// BenchmarkVerdict is the figure of the engine: JSON bytes in, verdict out, with all rules for Windows and all of
+// the emerging threats. Run it with -cpu 1 and -benchtime 10s.
+func BenchmarkVerdict(b *testing.B) {
+	e := engine(b)
+	lanes, err := built()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, l := range lanes {
+		b.Run(l.Name, func(b *testing.B) {
+			b.SetBytes(int64(len(l.Data)))
+			b.ReportAllocs()
+			events, hits := 0, 0
+			for b.Loop() {
+				events, hits = 0, 0
+				in := jsonl.New(bytes.NewReader(l.Data), jsonl.Options{Names: e.Names(), Sparse: true, Borrow: true})
+				for {
+					ev, err := in.Next()
+					if err != nil {
+						break
+					}
+					events++
+					e.Match(ev, func(match.Hit) { hits++ })
+				}
+			}
+			if events != l.Events {
+				b.Fatalf("%d events of %d", events, l.Events)
+			}
+			b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64(hits), "hits")
+		})
+	}
+}
+
+// BenchmarkEVTX is a whole scan's work on a dense log: MB/s are of file.
+func BenchmarkEVTX(b *testing.B) {
+	e := engine(b)
+	log, records, err := Dense(corpus(b, "evtx"), 256<<20)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		each func(*event.Event)
+	}{
+		{"decode", func(*event.Event) {}},
+		{"match", func(ev *event.Event) { e.Match(ev, func(match.Hit) {}) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(log)))
+			b.ReportAllocs()
+			for b.Loop() {
+				st, err := evtx.New(bytes.NewReader(log), int64(len(log)), evtx.Options{Names: e.Names(), Sparse: true, Borrow: true}).Read(func(ev *event.Event) error {
+					c.each(ev)
+					return nil
+				})
+				if err != nil || st.Events != records {
+					b.Fatal(st, err)
+				}
+			}
+			b.ReportMetric(float64(records*b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
