@@ -18,7 +18,7 @@ import (
 
 // recorded decodes the wanted lines of every zip archive of otrf beforehand: flat JSON, one object a
 // line. size is the wanted lines' length.
-func recorded(b *testing.B, want func(n int, line []byte) bool) (events []*event.Event, size int) {
+func recorded(b testing.TB, want func(n int, line []byte) bool) (events []*event.Event, size int) {
 	b.Helper()
 	n := 0
 	err := filepath.WalkDir(corpus(b, "otrf"), func(path string, d fs.DirEntry, err error) error {

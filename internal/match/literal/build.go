@@ -1,0 +1,172 @@
+package literal
+
+import (
+	"math/bits"
+	"strings"
+)
+
+// New makes a set of needles, which are to be found in folded or in raw texts as they are themselves. The
+// model chooses the pieces.
+func New(list []Needle, model *Model) *Set {
+	s := &Set{needles: make([]needle, len(list))}
+	var blob strings.Builder
+	var tails, heads []anchorEntry
+	var byPass [passes][]uint32
+	for i, n := range list {
+		number := uint32(i)
+		s.needles[i] = needle{off: uint32(blob.Len()), len: uint32(len(n.Text)), kind: n.Kind}
+		blob.WriteString(n.Text)
+		switch {
+		case n.Text == "" && n.Kind == Equal:
+			s.empty = append(s.empty, number)
+		case n.Text == "":
+			s.always = append(s.always, number)
+		case n.Kind == Prefix:
+			length := anchorLengths[anchorClass(len(n.Text))]
+			heads = append(heads, anchorEntry{hashAnchor([]byte(n.Text[:length])), number})
+			s.head.lengths |= 1 << anchorClass(len(n.Text))
+		case n.Kind == Contains:
+			byPass[passFor(len(n.Text))] = append(byPass[passFor(len(n.Text))], number)
+		default:
+			length := anchorLengths[anchorClass(len(n.Text))]
+			tails = append(tails, anchorEntry{hashAnchor([]byte(n.Text[len(n.Text)-length:])), number})
+			s.tail.lengths |= 1 << anchorClass(len(n.Text))
+		}
+	}
+	s.blob = blob.String()
+	s.tail.fill(tails)
+	s.head.fill(heads)
+	if len(byPass[four]) > 0 { // one walk for both: the wider needles are found at every place too
+		byPass[four], byPass[five] = append(byPass[four], byPass[five]...), nil
+	}
+	for kind, numbers := range byPass {
+		if len(numbers) > 0 {
+			s.passes = append(s.passes, s.newPass(kind, numbers, model))
+		}
+	}
+	return s
+}
+
+// The walks: by needles' length.
+const (
+	one   = iota
+	two   = iota
+	three = iota
+	four  // needles of four bytes: every place
+	five  // of five and six: every second place
+	seven // of seven and more: every fourth place
+	passes
+)
+
+func passFor(length int) int {
+	switch {
+	case length >= 7:
+		return seven
+	case length >= 5:
+		return five
+	}
+	return length - 1
+}
+
+func (s *Set) newPass(kind int, numbers []uint32, model *Model) pass {
+	p := pass{size: uint8(min(kind+1, 4)), stride: 1}
+	switch kind {
+	case five:
+		p.stride = 2
+	case seven:
+		p.stride = 4
+	}
+	entries := make([]pieceEntry, 0, len(numbers)*int(p.stride))
+	filed := map[uint32]uint32{} // piece -> how many needles are filed under it
+	for _, number := range numbers {
+		n := s.needles[number]
+		text := s.blob[n.off : n.off+n.len]
+		if p.size < 4 {
+			v := uint32(0)
+			for i := range len(text) {
+				v = v<<8 | uint32(text[i])
+			}
+			entries = append(entries, pieceEntry{v, number, 0})
+			continue
+		}
+		at := rarest(text, int(p.stride), model, filed)
+		for i := at; i < at+int(p.stride); i++ {
+			g := gram(text, i)
+			filed[g]++
+			entries = append(entries, pieceEntry{g, number, uint32(i)})
+		}
+	}
+	p.fill(entries)
+	return p
+}
+
+// maxPlaces bounds the places of a needle that are weighed.
+const maxPlaces = 256
+
+// rarest chooses where the pieces of a needle are taken from: where texts have them least, and where the
+// fewest other needles are filed.
+func rarest(text string, width int, model *Model, filed map[uint32]uint32) int {
+	best, least := 0, ^uint64(0)
+	for at := 0; at+width+3 <= len(text) && at < maxPlaces; at++ {
+		cost := uint64(0)
+		for i := at; i < at+width; i++ {
+			g := gram(text, i)
+			// A piece that texts have costs a look at every needle filed under it.
+			cost += uint64(model.count(g)+1) * uint64(filed[g]+4)
+		}
+		if cost < least {
+			best, least = at, cost
+		}
+	}
+	return best
+}
+
+// bitsPerEntry makes one bit in sixteen to thirty-two set.
+const bitsPerEntry = 16
+
+func (p *pass) fill(entries []pieceEntry) {
+	bitCount := max(64, 1<<bits.Len(uint(bitsPerEntry*len(entries)-1)))
+	p.bitsOff = uint8(32 - bits.Len(uint(bitCount-1)))
+	p.bits = make([]uint64, bitCount/64)
+	buckets := 1 << bits.Len(uint(len(entries)))
+	p.shift = uint8(32 - bits.Len(uint(buckets-1)))
+	p.starts = make([]uint32, buckets+1)
+	for _, e := range entries {
+		h := hash4(e.piece)
+		bit := h >> p.bitsOff
+		p.bits[bit>>6] |= 1 << (bit & 63)
+		p.starts[h>>p.shift+1]++
+	}
+	for i := 1; i < len(p.starts); i++ {
+		p.starts[i] += p.starts[i-1]
+	}
+	p.entries = make([]pieceEntry, len(entries))
+	next := make([]uint32, buckets)
+	for _, e := range entries {
+		b := hash4(e.piece) >> p.shift
+		p.entries[p.starts[b]+next[b]] = e
+		next[b]++
+	}
+}
+
+func (a *anchored) fill(entries []anchorEntry) {
+	if len(entries) == 0 {
+		return
+	}
+	buckets := 1 << bits.Len(uint(2*len(entries)))
+	a.shift = uint8(32 - bits.Len(uint(buckets-1)))
+	a.starts = make([]uint32, buckets+1)
+	for _, e := range entries {
+		a.starts[e.hash>>a.shift+1]++
+	}
+	for i := 1; i < len(a.starts); i++ {
+		a.starts[i] += a.starts[i-1]
+	}
+	a.entries = make([]anchorEntry, len(entries))
+	next := make([]uint32, buckets)
+	for _, e := range entries {
+		b := e.hash >> a.shift
+		a.entries[a.starts[b]+next[b]] = e
+		next[b]++
+	}
+}

@@ -1,0 +1,77 @@
+package literal
+
+import "encoding/binary"
+
+// pass is one walk over a text, for the needles that are filed by pieces of one size.
+type pass struct {
+	size    uint8 // of a piece, in bytes
+	stride  uint8 // between the places looked at
+	bitsOff uint8 // shift from a hash to its bit
+	shift   uint8 // shift from a hash to its bucket
+	bits    []uint64
+	starts  []uint32 // bucket -> first entry; one more than buckets
+	entries []pieceEntry
+}
+
+// pieceEntry files a needle under a piece of it, which stands at an offset.
+type pieceEntry struct{ piece, needle, at uint32 }
+
+func (p *pass) bytes() int { return 8*len(p.bits) + 4*len(p.starts) + 12*len(p.entries) }
+
+// find stops at the first needle where found is nil.
+func (p *pass) find(s *Set, text []byte, found *Found) bool {
+	if p.size == 4 {
+		return p.find4(s, text, found)
+	}
+	mask := uint32(1)<<(8*p.size) - 1
+	v := uint32(0)
+	for i, c := range text {
+		v = (v<<8 | uint32(c)) & mask
+		if i+1 < int(p.size) {
+			continue
+		}
+		h := hash4(v)
+		if bit := h >> p.bitsOff; p.bits[bit>>6]&(1<<(bit&63)) != 0 && p.check(s, v, h, text, i+1-int(p.size), found) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *pass) find4(s *Set, text []byte, found *Found) bool {
+	stride := int(p.stride)
+	shift := p.bitsOff & 31
+	bits := p.bits
+	for i := 0; i+4 <= len(text); i += stride {
+		v := binary.LittleEndian.Uint32(text[i:])
+		h := hash4(v)
+		bit := h >> shift
+		if bits[bit>>6]&(1<<(bit&63)) == 0 {
+			continue
+		}
+		if p.check(s, v, h, text, i, found) {
+			return true
+		}
+	}
+	return false
+}
+
+// check compares the needles filed under a piece that stands in the text at a place.
+func (p *pass) check(s *Set, piece, h uint32, text []byte, at int, found *Found) bool {
+	b := h >> p.shift
+	entries := p.entries[p.starts[b]:p.starts[b+1]]
+	for i := range entries {
+		e := &entries[i]
+		if e.piece != piece || found != nil && found.has(e.needle) {
+			continue
+		}
+		if !s.holds(&s.needles[e.needle], text, at-int(e.at)) {
+			continue
+		}
+		if found == nil {
+			return true
+		}
+		found.add(e.needle)
+	}
+	return false
+}
