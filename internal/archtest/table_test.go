@@ -67,6 +67,7 @@ var packages = map[string]pkg{
 
 	"internal/match":           {layer: engines, beside: map[string]string{"internal/match/program": "rules are compiled beside their upkeep"}},
 	"internal/match/compare":   {layer: formats},
+	"internal/match/dfa":       {layer: formats},
 	"internal/match/literal":   {layer: formats},
 	"internal/match/naive":     {layer: formats, beside: map[string]string{"internal/match/compare": "both evaluators compare text in one way"}},
 	"internal/match/program":   {layer: engines},

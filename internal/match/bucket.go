@@ -16,6 +16,7 @@ type liveRule struct {
 	unit     *unit
 	sequence uint64       // in the order of addition
 	shown    []event.Slot // of fields
+	costs    costs
 }
 
 // shelves are the live rules by logsource. They are immutable.
@@ -238,18 +239,17 @@ func alive(segments []*segment) []*liveRule {
 }
 
 // compile makes a segment. Rules were checked by CompileSigma, so that none can fail.
-func (e *Engine) compile(rules []*liveRule) *segment { return compile(rules, e.names, e.model) }
+func (e *Engine) compile(rules []*liveRule) *segment { return compile(rules, e.shared) }
 
 // mergeOne merges one bucket that is due, and tells whether there was one.
 func (e *Engine) mergeOne() bool {
 	e.mu.Lock()
 	p, from, segments := e.dueMerge()
-	model := *e.model
 	e.mu.Unlock()
 	if from < 0 {
 		return false
 	}
-	merged := compile(alive(segments), e.names, &model)
+	merged := compile(alive(segments), e.shared)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old := e.live.Load()

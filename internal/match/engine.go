@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"shieldwall/internal/event"
-	"shieldwall/internal/match/literal"
+	"shieldwall/internal/match/program"
 )
 
 // Engine matches events against live intelligence. All its methods may be called concurrently.
@@ -16,6 +16,7 @@ type Engine struct {
 	now    func() time.Time
 	router *router
 	names  *event.Names
+	shared *program.Shared
 	id     event.Slot // of EventID
 	live   atomic.Pointer[snapshot]
 	pool   sync.Pool // of *scratch
@@ -24,8 +25,7 @@ type Engine struct {
 
 	mu       sync.Mutex    // serialises writers and guards what follows
 	units    map[Key]*unit // everything live
-	model    *literal.Model
-	sequence uint64 // of the last rule added
+	sequence uint64        // of the last rule added
 	merges   int
 }
 
@@ -61,8 +61,9 @@ type snapshot struct {
 func New(now func() time.Time) *Engine {
 	e := &Engine{
 		now: now, router: newRouter(), names: new(event.Names), merge: make(chan struct{}, 1),
-		units: map[Key]*unit{}, model: newModel(),
+		units: map[Key]*unit{},
 	}
+	e.shared = &program.Shared{Names: e.names, Model: newModel()}
 	e.id = e.names.Want(fieldEventID)[0]
 	e.names.Want(e.router.fields()...)
 	e.pool.New = func() any { return newScratch(e.names) }

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"shieldwall/internal/event"
 	"shieldwall/internal/match/compare"
 	"shieldwall/internal/match/literal"
 	"shieldwall/internal/match/program"
@@ -41,12 +40,12 @@ func newModel() *literal.Model {
 }
 
 // compile makes a segment.
-func compile(rules []*liveRule, names *event.Names, model *literal.Model) *segment {
+func compile(rules []*liveRule, shared *program.Shared) *segment {
 	detections := make([]*sigma.Detection, len(rules))
 	for i, r := range rules {
 		detections[i] = r.detection
 	}
-	p, err := program.New(detections, names, model)
+	p, err := program.New(detections, shared)
 	if err != nil {
 		panic("match: a rule that CompileSigma took does not compile: " + err.Error())
 	}

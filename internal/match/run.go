@@ -16,6 +16,7 @@ type scratch struct {
 	full        event.Event // the event with all its fields, where it came without
 	met         []met
 	texts       []string // of EventID, where it is a list
+	events      int64    // while rules are measured
 
 	indicators record
 	found      []found
@@ -67,6 +68,7 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 	}
 	s.raw.Load(nil, ev.Fields, ev.Names)
 	s.met = s.met[:0]
+	s.run.Profile = s.measured(e.sample.Load())
 	var viewed *view
 	for i := range p.steps {
 		st := &p.steps[i]
@@ -127,6 +129,9 @@ func (st *step) bucket(id string) *bucket {
 func (s *scratch) bucket(e *Engine, live *snapshot, b *bucket, number int, r *program.Record) {
 	for _, seg := range b.segments {
 		seg.program.Match(r, &s.run)
+		if s.run.Profile {
+			s.book(seg)
+		}
 		for _, n := range s.run.Rules {
 			if x := seg.rules[n]; x.unit.in(live.version) {
 				s.met = append(s.met, met{number, x, r})

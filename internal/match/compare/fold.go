@@ -4,6 +4,7 @@ package compare
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -42,24 +43,26 @@ func Fold(s string) string {
 // growth and takes eight bytes at a time as long as they are ASCII.
 func AppendFold(dst []byte, s string) []byte {
 	at := len(dst)
-	dst = append(dst, s...)
+	dst = slices.Grow(dst, len(s))[:at+len(s)]
 	b := dst[at:]
-	for len(b) >= 8 {
-		v := binary.LittleEndian.Uint64(b)
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
 		if v&nonASCII != 0 {
-			break
+			return appendFoldRunes(dst[:at+i], s[i:])
 		}
-		binary.LittleEndian.PutUint64(b, v|upper(v)>>2)
-		b = b[8:]
+		binary.LittleEndian.PutUint64(b[i:], v|upper(v)>>2)
 	}
-	for i, c := range b {
+	for ; i < len(s); i++ {
+		c := s[i]
 		if c >= utf8.RuneSelf {
-			from := len(s) - len(b) + i
-			return appendFoldRunes(dst[:at+from], s[from:])
+			return appendFoldRunes(dst[:at+i], s[i:])
 		}
 		if c-'A' <= 'Z'-'A' {
-			b[i] = c | 0x20
+			c |= 0x20
 		}
+		b[i] = c
 	}
 	return dst
 }
@@ -76,13 +79,33 @@ func upper(v uint64) uint64 {
 
 func appendFoldRunes(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c-'A' <= 'Z'-'A' {
+				c |= 0x20
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 {
-			dst = append(dst, s[i])
-		} else {
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, c)
+		case int(r) < len(lowers):
+			dst = utf8.AppendRune(dst, rune(lowers[r]))
+		default:
 			dst = utf8.AppendRune(dst, unicode.ToLower(r))
 		}
 		i += size
 	}
 	return dst
 }
+
+// lowers are the small forms of the scripts written most: unicode.ToLower searches a table each time.
+var lowers = func() (out [0x600]uint16) {
+	for r := range out {
+		out[r] = uint16(unicode.ToLower(rune(r)))
+	}
+	return out
+}()

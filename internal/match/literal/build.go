@@ -11,7 +11,7 @@ func New(list []Needle, model *Model) *Set {
 	s := &Set{needles: make([]needle, len(list))}
 	var blob strings.Builder
 	var tails, heads []anchorEntry
-	var byPass [passes][]uint32
+	var narrow, broad byLength
 	for i, n := range list {
 		number := uint32(i)
 		s.needles[i] = needle{off: uint32(blob.Len()), len: uint32(len(n.Text)), kind: n.Kind}
@@ -26,7 +26,11 @@ func New(list []Needle, model *Model) *Set {
 			heads = append(heads, anchorEntry{hashAnchor([]byte(n.Text[:length])), number})
 			s.head.lengths |= 1 << anchorClass(len(n.Text))
 		case n.Kind == Contains:
-			byPass[passFor(len(n.Text))] = append(byPass[passFor(len(n.Text))], number)
+			if wide(n.Text) {
+				broad.add(number, len(n.Text))
+			} else {
+				narrow.add(number, len(n.Text))
+			}
 		default:
 			length := anchorLengths[anchorClass(len(n.Text))]
 			tails = append(tails, anchorEntry{hashAnchor([]byte(n.Text[len(n.Text)-length:])), number})
@@ -36,46 +40,47 @@ func New(list []Needle, model *Model) *Set {
 	s.blob = blob.String()
 	s.tail.fill(tails)
 	s.head.fill(heads)
-	if len(byPass[four]) > 0 { // one walk for both: the wider needles are found at every place too
-		byPass[four], byPass[five] = append(byPass[four], byPass[five]...), nil
-	}
-	for kind, numbers := range byPass {
-		if len(numbers) > 0 {
-			s.passes = append(s.passes, s.newPass(kind, numbers, model))
-		}
-	}
+	s.passes, s.wide = s.newPasses(&narrow, model), s.newPasses(&broad, model)
 	return s
 }
 
-// The walks: by needles' length.
-const (
-	one   = iota
-	two   = iota
-	three = iota
-	four  // needles of four bytes: every place
-	five  // of five and six: every second place
-	seven // of seven and more: every fourth place
-	passes
-)
-
-func passFor(length int) int {
-	switch {
-	case length >= 7:
-		return seven
-	case length >= 5:
-		return five
-	}
-	return length - 1
+// byLength sorts needles by the size of the pieces they are filed under: up to maxPiece bytes.
+type byLength struct {
+	numbers [maxPiece + 1][]uint32
+	least   int // length of those with the longest pieces
 }
 
-func (s *Set) newPass(kind int, numbers []uint32, model *Model) pass {
-	p := pass{size: uint8(min(kind+1, 4)), stride: 1}
-	switch kind {
-	case five:
-		p.stride = 2
-	case seven:
-		p.stride = 4
+const maxPiece = 4
+
+func (b *byLength) add(number uint32, length int) {
+	size := min(length, maxPiece)
+	b.numbers[size] = append(b.numbers[size], number)
+	if size == maxPiece && (b.least == 0 || length < b.least) {
+		b.least = length
 	}
+}
+
+// newPasses makes one walk for each size of piece. Where the shortest needle is longer than a piece, it is
+// filed under several neighbouring ones, and the walk may take wider strides.
+func (s *Set) newPasses(b *byLength, model *Model) []pass {
+	var out []pass
+	for size, numbers := range b.numbers {
+		if len(numbers) == 0 {
+			continue
+		}
+		stride := 1
+		if size == maxPiece {
+			stride = min(b.least-maxPiece+1, maxStride)
+		}
+		out = append(out, s.newPass(size, stride, numbers, model))
+	}
+	return out
+}
+
+const maxStride = 4
+
+func (s *Set) newPass(size, stride int, numbers []uint32, model *Model) pass {
+	p := pass{size: uint8(size), stride: uint8(stride)}
 	entries := make([]pieceEntry, 0, len(numbers)*int(p.stride))
 	filed := map[uint32]uint32{} // piece -> how many needles are filed under it
 	for _, number := range numbers {

@@ -28,22 +28,22 @@ func (m *Model) Add(text []byte) {
 	}
 	text = text[:min(len(text), modelText)]
 	for i := 0; i+4 <= len(text); i++ {
-		m.counts[hash4(binary.LittleEndian.Uint32(text[i:]))>>(32-modelBits)]++
+		m.counts[hash4(binary.LittleEndian.Uint32(text[i:])|lowerBits)>>(32-modelBits)]++
 	}
 }
 
 // Chance estimates how likely a text holds a folded literal, as the chance of its rarest piece. Literals
 // too short to have a piece are judged by their length.
 func (m *Model) Chance(literal string) float64 {
-	switch len(literal) {
-	case 0:
+	switch {
+	case wide(literal):
+		return 0.0001
+	case len(literal) < 2:
 		return 1
-	case 1:
-		return 0.7
-	case 2:
-		return 0.3
-	case 3:
-		return 0.1
+	case len(literal) == 2:
+		return 0.95
+	case len(literal) == 3:
+		return 0.15
 	}
 	least := uint32(1 << 31)
 	for i := 0; i+4 <= min(len(literal), modelText); i++ {
@@ -55,8 +55,23 @@ func (m *Model) Chance(literal string) float64 {
 
 func (m *Model) count(g uint32) uint32 { return m.counts[hash4(g)>>(32-modelBits)] }
 
+// lowerBits makes capitals small, and some other characters alike: a piece then is one hash in a folded and
+// in a raw text.
+const lowerBits = 0x20202020
+
 func gram(s string, i int) uint32 {
-	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24 | lowerBits
+}
+
+// wide tells whether a literal has bytes beyond ASCII. Most texts have none, so that such a literal need not
+// be looked for in them.
+func wide(literal string) bool {
+	for i := range len(literal) {
+		if literal[i] >= 0x80 {
+			return true
+		}
+	}
+	return false
 }
 
 func hash4(g uint32) uint32 { return g * 0x9E3779B1 }

@@ -43,7 +43,7 @@ func (p *pass) find4(s *Set, text []byte, found *Found) bool {
 	shift := p.bitsOff & 31
 	bits := p.bits
 	for i := 0; i+4 <= len(text); i += stride {
-		v := binary.LittleEndian.Uint32(text[i:])
+		v := binary.LittleEndian.Uint32(text[i:]) | lowerBits
 		h := hash4(v)
 		bit := h >> shift
 		if bits[bit>>6]&(1<<(bit&63)) == 0 {
@@ -74,4 +74,54 @@ func (p *pass) check(s *Set, piece, h uint32, text []byte, at int, found *Found)
 		found.add(e.needle)
 	}
 	return false
+}
+
+// mayHold walks over a text that is not folded. It says yes to any that is not ASCII.
+func (p *pass) mayHold(s *Set, text string) bool {
+	stride := int(p.stride)
+	shift := p.bitsOff & 31
+	bits := p.bits
+	all := uint32(0)
+	i := 0
+	for ; i+4 <= len(text); i += stride {
+		v := uint32(text[i]) | uint32(text[i+1])<<8 | uint32(text[i+2])<<16 | uint32(text[i+3])<<24
+		all |= v
+		v |= lowerBits
+		h := hash4(v)
+		bit := h >> shift
+		if bits[bit>>6]&(1<<(bit&63)) != 0 && p.checkRaw(s, v, h, text, i) {
+			return true
+		}
+	}
+	return all&0x80808080 != 0 || !asciiString(text[min(i, len(text)):])
+}
+
+// checkRaw is check for a text that is not folded: ASCII letters compare without case.
+func (p *pass) checkRaw(s *Set, piece, h uint32, text string, at int) bool {
+	b := h >> p.shift
+	entries := p.entries[p.starts[b]:p.starts[b+1]]
+	for i := range entries {
+		e := &entries[i]
+		n := &s.needles[e.needle]
+		from := at - int(e.at)
+		if e.piece == piece && from >= 0 && from+int(n.len) <= len(text) &&
+			equalFolded(text[from:from+int(n.len)], s.blob[n.off:n.off+n.len]) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalFolded compares a text with a folded needle of its length.
+func equalFolded(text, needle string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if c-'A' <= 'Z'-'A' {
+			c |= 0x20
+		}
+		if c != needle[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -29,7 +29,8 @@ type Needle struct {
 type Set struct {
 	blob    string // the needles' texts
 	needles []needle
-	passes  []pass
+	passes  []pass   // Contains
+	wide    []pass   // Contains, needles beyond ASCII: only for texts that are
 	tail    anchored // Suffix and Equal, by their last bytes
 	head    anchored // Prefix, by their first bytes
 	always  []uint32 // held by every text
@@ -47,8 +48,10 @@ func (s *Set) Len() int { return len(s.needles) }
 // Bytes is the memory that the set holds.
 func (s *Set) Bytes() int {
 	n := len(s.blob) + 12*len(s.needles) + s.tail.bytes() + s.head.bytes() + 4*(len(s.always)+len(s.empty))
-	for i := range s.passes {
-		n += s.passes[i].bytes()
+	for _, passes := range [][]pass{s.passes, s.wide} {
+		for i := range passes {
+			n += passes[i].bytes()
+		}
 	}
 	return n
 }
@@ -101,6 +104,11 @@ func (s *Set) Find(text []byte, found *Found) {
 	for i := range s.passes {
 		s.passes[i].find(s, text, found)
 	}
+	if len(s.wide) > 0 && !ascii(text) {
+		for i := range s.wide {
+			s.wide[i].find(s, text, found)
+		}
+	}
 }
 
 // Any tells whether the text holds any needle.
@@ -116,7 +124,57 @@ func (s *Set) Any(text []byte) bool {
 			return true
 		}
 	}
+	if len(s.wide) > 0 && !ascii(text) {
+		for i := range s.wide {
+			if s.wide[i].find(s, text, nil) {
+				return true
+			}
+		}
+	}
 	return false
+}
+
+// ascii tells whether a text is nothing but ASCII.
+func ascii(text []byte) bool {
+	for len(text) >= 8 {
+		if binary.LittleEndian.Uint64(text)&0x8080808080808080 != 0 {
+			return false
+		}
+		text = text[8:]
+	}
+	for _, c := range text {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// MayHold tells, without folding the text, whether its folded form may hold a needle of a set of folded
+// ones. It is exact for ASCII and a set that has Contains needles of four bytes and more alone; otherwise
+// it errs on the side of yes.
+func (s *Set) MayHold(text string) bool {
+	if len(s.passes)+len(s.wide) == 0 || len(s.always)+len(s.empty) > 0 || s.tail.lengths|s.head.lengths != 0 {
+		return true
+	}
+	if len(s.passes) == 0 {
+		return !asciiString(text)
+	}
+	for i := range s.passes {
+		if s.passes[i].size < maxPiece || s.passes[i].mayHold(s, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func asciiString(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // holds compares a needle with the text at a place.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"shieldwall/internal/match/compare"
 )
 
 func holds(n Needle, text string) bool {
@@ -40,6 +42,9 @@ func check(t *testing.T, list []Needle, text string, found *Found) {
 	}
 	if any := s.Any([]byte(text)); any != (len(want) > 0) {
 		t.Fatalf("%q in %q: any is %t", list, text, any)
+	}
+	if folded := compare.Fold(text); folded == text && len(want) > 0 && !s.MayHold(strings.ToUpper(text)) {
+		t.Fatalf("%q in %q: not held in capitals", list, text)
 	}
 	for i, n := range list { // each alone, so that none hides behind another
 		if got := New(list[i:i+1], model).Any([]byte(text)); got != holds(n, text) {

@@ -3,7 +3,6 @@ package program
 import (
 	"bytes"
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"shieldwall/internal/event"
@@ -45,7 +44,7 @@ const (
 
 // guarded is a regular expression with literals of which the folded text must hold one; nil: none are known.
 type guarded struct {
-	*regexp.Regexp
+	*machine
 	guard *literal.Set
 }
 
@@ -161,7 +160,7 @@ func (p *Program) holdsRaw(x *atom, text string, r *Record, c *cell) bool {
 		if re.guard != nil && c != nil && !re.guard.Any(r.fold(c)) {
 			return false
 		}
-		return re.MatchString(text)
+		return re.match(text)
 	case inNetworks:
 		return inAny(p.networks[x.a:x.b], text)
 	case inOrder:

@@ -16,8 +16,7 @@ import (
 // compiler is a program being made.
 type compiler struct {
 	Program
-	names *event.Names
-	model *literal.Model
+	*Shared
 
 	dry   bool      // only ask what rules need: no tables are made
 	costs []float64 // by atom
@@ -42,10 +41,10 @@ type needleOf struct {
 	needle literal.Needle
 }
 
-// New compiles rules. The fields they name get slots in names. It fails only for rules made by other
+// New compiles rules. The fields they name get slots in its names. It fails only for rules made by other
 // means than sigma.Parse.
-func New(rules []*sigma.Detection, names *event.Names, model *literal.Model) (*Program, error) {
-	c := newCompiler(names, model)
+func New(rules []*sigma.Detection, shared *Shared) (*Program, error) {
+	c := newCompiler(shared)
 	trees := make([]*node, len(rules))
 	for i, d := range rules {
 		tree, err := c.tree(d)
@@ -61,9 +60,9 @@ func New(rules []*sigma.Detection, names *event.Names, model *literal.Model) (*P
 	return &p, nil
 }
 
-func newCompiler(names *event.Names, model *literal.Model) *compiler {
+func newCompiler(shared *Shared) *compiler {
 	return &compiler{
-		names: names, model: model, known: map[atomKey]uint32{}, text: map[uint32]needleOf{},
+		Shared: shared, known: map[atomKey]uint32{}, text: map[uint32]needleOf{},
 		needs: map[uint32]need{}, inner: map[uint32]*node{}, memos: map[uint32][]uint32{},
 	}
 }
@@ -71,9 +70,9 @@ func newCompiler(names *event.Names, model *literal.Model) *compiler {
 // Required returns folded texts of which a field must be one, as a whole, for the rule to hold; none where
 // the rule does not say, or where they are more than limit. It fails where New would.
 func Required(d *sigma.Detection, field string, limit int) ([]string, error) {
-	c := newCompiler(new(event.Names), new(literal.Model))
+	c := newCompiler(&Shared{Names: new(event.Names), Model: new(literal.Model)})
 	c.dry = true
-	slot := c.names.Want(field)[0]
+	slot := c.Names.Want(field)[0]
 	tree, err := c.tree(d)
 	if err != nil {
 		return nil, err
@@ -244,7 +243,7 @@ func (g *group) set(members []uint32) uint32 {
 		}
 	}
 	a := g.compiler.atom(key, cost, func() (uint32, uint32) {
-		g.sets = append(g.sets, literal.New(list, g.model))
+		g.sets = append(g.sets, literal.New(list, g.Model))
 		return uint32(len(g.sets) - 1), 0
 	})
 	g.remember(a, members)
@@ -260,6 +259,9 @@ func (g *group) remember(a uint32, members []uint32) {
 	for _, m := range members {
 		g.memos[m] = append(g.memos[m], a)
 		n = n.or(g.needOf(m))
+	}
+	if present := g.needOfPresence(g.slot); n.sound && g.slot != 0 && present.better(n) {
+		n = present
 	}
 	g.needs[a] = n
 }
@@ -327,7 +329,7 @@ func (g *group) other(v sigma.Value) (uint32, error) {
 		return g.regexp(v), nil
 	case sigma.FieldRef:
 		key.kind, key.what = sameAs, fmt.Sprintf("%q %t %t %t", v.Field, v.Cased, v.OpenHead, v.OpenTail)
-		ref := fieldRef{v, g.names.Want(v.Field)[0]}
+		ref := fieldRef{v, g.Names.Want(v.Field)[0]}
 		return g.compiler.atom(key, costPart, func() (uint32, uint32) {
 			g.refs = append(g.refs, ref)
 			return uint32(len(g.refs) - 1), 0
@@ -351,9 +353,9 @@ func (g *group) other(v sigma.Value) (uint32, error) {
 func (g *group) regexp(v sigma.Regexp) uint32 {
 	literals := required(v.Source)
 	a := g.compiler.atom(atomKey{kind: hasRegexp, slot: g.slot, what: v.Source}, costRegexp, func() (uint32, uint32) {
-		re := guarded{Regexp: v.Compiled}
+		re := guarded{machine: g.machine(v)}
 		if len(literals) > 0 {
-			re.guard = literal.New(literals, g.model)
+			re.guard = literal.New(literals, g.Model)
 		}
 		g.regexps = append(g.regexps, re)
 		return uint32(len(g.regexps) - 1), 0

@@ -114,7 +114,10 @@ func (p *Program) Match(r *Record, x *Run) {
 	}
 	if p.keywords != nil {
 		for i := range r.cells {
-			p.witness(p.keywords, r, &r.cells[i], x)
+			c := &r.cells[i]
+			if c.list || c.folded || p.keywords.set.MayHold(c.value.Text) {
+				p.witness(p.keywords, r, c, x)
+			}
 		}
 	}
 	for i := range p.present {

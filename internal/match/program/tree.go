@@ -114,7 +114,7 @@ func (t *ruleTree) alternative(items sigma.Alternative) (*node, error) {
 func (t *ruleTree) item(it *sigma.Item) (*node, error) {
 	slot := event.Slot(0)
 	if it.Field != "" {
-		slot = t.names.Want(it.Field)[0]
+		slot = t.Names.Want(it.Field)[0]
 	}
 	if !it.All {
 		return t.leaf(slot, it.Values)

@@ -83,7 +83,11 @@ func (c *compiler) needOf(a uint32) need {
 	if x.kind == isNull || x.kind == isMissing || x.slot == 0 {
 		return need{}
 	}
-	return need{sound: true, present: []event.Slot{x.slot}, chance: presentChance}
+	return c.needOfPresence(x.slot)
+}
+
+func (c *compiler) needOfPresence(slot event.Slot) need {
+	return need{sound: true, present: []event.Slot{slot}, chance: presentChance}
 }
 
 const (
@@ -94,7 +98,7 @@ const (
 
 // literalIn is the need of one literal in a field.
 func (c *compiler) literalIn(slot event.Slot, n literal.Needle) need {
-	chance := c.model.Chance(n.Text)
+	chance := c.Model.Chance(n.Text)
 	switch {
 	case n.Kind == literal.Contains:
 		chance += partChance
@@ -123,6 +127,9 @@ func (c *compiler) literalNeed(a uint32, kind atomKind, what string, cased bool)
 		return
 	}
 	c.needs[a] = c.literalIn(c.atoms[a].slot, n)
+	if present := c.needOfPresence(c.atoms[a].slot); c.atoms[a].slot != 0 && present.better(c.needs[a]) {
+		c.needs[a] = present
+	}
 }
 
 // globNeed notes the rarest literal of a pattern with wildcards.
