@@ -77,7 +77,27 @@ func (s *Set) newPasses(b *byLength, model *Model) []pass {
 	return out
 }
 
-const maxStride = 4
+const (
+	maxStride = 4
+	// Long is the length from which needles can be found in the longest strides.
+	Long = maxPiece + maxStride - 1
+)
+
+// Walk is what looking for needles of some lengths and more costs beside looking at every place of a text.
+// The map has the lengths that there are.
+func Walk[T any](least int, lengths map[int][]T) float64 {
+	cost := 0.0
+	for length := least; length <= Long; length++ {
+		switch {
+		case len(lengths[length]) == 0:
+		case length < maxPiece:
+			cost += 1.5 // a walk of its own
+		default:
+			return cost + 1/float64(length-maxPiece+1)
+		}
+	}
+	return cost
+}
 
 func (s *Set) newPass(size, stride int, numbers []uint32, model *Model) pass {
 	p := pass{size: uint8(size), stride: uint8(stride)}

@@ -1,6 +1,9 @@
 package literal
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // pass is one walk over a text, for the needles that are filed by pieces of one size.
 type pass struct {
@@ -76,7 +79,7 @@ func (p *pass) check(s *Set, piece, h uint32, text []byte, at int, found *Found)
 	return false
 }
 
-// mayHold walks over a text that is not folded. It says yes to any that is not ASCII.
+// mayHold walks over a text that is not folded.
 func (p *pass) mayHold(s *Set, text string) bool {
 	stride := int(p.stride)
 	shift := p.bitsOff & 31
@@ -93,8 +96,18 @@ func (p *pass) mayHold(s *Set, text string) bool {
 			return true
 		}
 	}
-	return all&0x80808080 != 0 || !asciiString(text[min(i, len(text)):])
+	if all&0x80808080 == 0 && ascii(text[min(i, len(text)):]) {
+		return false
+	}
+	return len(s.wide) > 0 || strings.Contains(text, foldsToK) || strings.Contains(text, foldsToI)
 }
+
+// Only these characters beyond ASCII fold into it (KELVIN SIGN, LATIN CAPITAL LETTER I WITH DOT ABOVE): all
+// other ASCII of a folded text stands in the raw one at the same places of its characters.
+const (
+	foldsToK = "\u212a"
+	foldsToI = "\u0130"
+)
 
 // checkRaw is check for a text that is not folded: ASCII letters compare without case.
 func (p *pass) checkRaw(s *Set, piece, h uint32, text string, at int) bool {

@@ -104,7 +104,7 @@ func (s *Set) Find(text []byte, found *Found) {
 	for i := range s.passes {
 		s.passes[i].find(s, text, found)
 	}
-	if len(s.wide) > 0 && !ascii(text) {
+	if len(s.wide) > 0 && !asciiBytes(text) {
 		for i := range s.wide {
 			s.wide[i].find(s, text, found)
 		}
@@ -124,7 +124,7 @@ func (s *Set) Any(text []byte) bool {
 			return true
 		}
 	}
-	if len(s.wide) > 0 && !ascii(text) {
+	if len(s.wide) > 0 && !asciiBytes(text) {
 		for i := range s.wide {
 			if s.wide[i].find(s, text, nil) {
 				return true
@@ -134,8 +134,8 @@ func (s *Set) Any(text []byte) bool {
 	return false
 }
 
-// ascii tells whether a text is nothing but ASCII.
-func ascii(text []byte) bool {
+// asciiBytes tells whether a text is nothing but ASCII.
+func asciiBytes(text []byte) bool {
 	for len(text) >= 8 {
 		if binary.LittleEndian.Uint64(text)&0x8080808080808080 != 0 {
 			return false
@@ -150,15 +150,24 @@ func ascii(text []byte) bool {
 	return true
 }
 
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 // MayHold tells, without folding the text, whether its folded form may hold a needle of a set of folded
-// ones. It is exact for ASCII and a set that has Contains needles of four bytes and more alone; otherwise
-// it errs on the side of yes.
+// ones. It is exact for nearly all texts and a set that has Contains needles of four bytes and more alone;
+// otherwise it errs on the side of yes.
 func (s *Set) MayHold(text string) bool {
 	if len(s.passes)+len(s.wide) == 0 || len(s.always)+len(s.empty) > 0 || s.tail.lengths|s.head.lengths != 0 {
 		return true
 	}
 	if len(s.passes) == 0 {
-		return !asciiString(text)
+		return !ascii(text)
 	}
 	for i := range s.passes {
 		if s.passes[i].size < maxPiece || s.passes[i].mayHold(s, text) {
@@ -166,15 +175,6 @@ func (s *Set) MayHold(text string) bool {
 		}
 	}
 	return false
-}
-
-func asciiString(text string) bool {
-	for i := range len(text) {
-		if text[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // holds compares a needle with the text at a place.

@@ -10,11 +10,15 @@ import (
 
 // index files every rule under its witnesses.
 func (c *compiler) index(trees []*node) {
+	needs := make([]need, len(trees))
+	for i, tree := range trees {
+		needs[i] = c.need(tree, true, c.needOf)
+	}
+	c.demote(needs)
 	rules := map[needleOf][]uint32{}
 	present := map[event.Slot][]uint32{}
 	var order []needleOf
-	for i, tree := range trees {
-		n := c.need(tree, true, c.needOf)
+	for i, n := range needs {
 		if !n.sound {
 			c.always = append(c.always, uint32(i))
 			c.stats.Always++
@@ -108,3 +112,66 @@ func (c *compiler) measure() {
 
 // setOverhead is the size of a set's own headers.
 const setOverhead = 300
+
+// What a walk over a field costs for a short needle beside what looking at a rule costs, roughly in
+// nanoseconds a text.
+const (
+	costWalk = 100 // for needles found at every place; a longer stride costs a part of it
+	costLook = 30  // at a rule whose field is there
+)
+
+// demote takes short needles away from fields in which only a few rules have them: those rules are looked
+// at wherever the field is there, and the walk over it takes longer strides for all others.
+func (c *compiler) demote(needs []need) {
+	type field struct{ shortest map[int][]int } // length -> rules whose shortest needle in the field it is
+	fields := map[event.Slot]field{}
+	for i, n := range needs {
+		shortest := map[event.Slot]int{}
+		for _, w := range n.needles {
+			if w.needle.Kind == literal.Contains && w.slot != 0 {
+				length := min(len(w.needle.Text), literal.Long)
+				if old, ok := shortest[w.slot]; !ok || length < old {
+					shortest[w.slot] = length
+				}
+			}
+		}
+		for slot, length := range shortest {
+			if fields[slot].shortest == nil {
+				fields[slot] = field{map[int][]int{}}
+			}
+			fields[slot].shortest[length] = append(fields[slot].shortest[length], i)
+		}
+	}
+	for _, f := range fields {
+		best, least := 0, 0.0
+		demoted := 0
+		for length := 1; length <= literal.Long; length++ {
+			cost := costWalk*literal.Walk(length, f.shortest) + costLook*float64(demoted)
+			if best == 0 || cost < least {
+				best, least = length, cost
+			}
+			demoted += len(f.shortest[length])
+		}
+		for length := 1; length < best; length++ {
+			for _, i := range f.shortest[length] {
+				needs[i] = needs[i].demoted()
+			}
+		}
+	}
+}
+
+// demoted is the need that the fields are there in which its needles would be.
+func (n need) demoted() need {
+	for _, w := range n.needles {
+		if w.slot == 0 {
+			return n // a keyword stands in any field
+		}
+	}
+	out := need{sound: true, present: slices.Clone(n.present), chance: presentChance}
+	for _, w := range n.needles {
+		if !slices.Contains(out.present, w.slot) {
+			out.present = append(out.present, w.slot)
+		}
+	}
+	return out
+}

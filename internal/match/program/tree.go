@@ -142,7 +142,19 @@ func not(n *node) *node {
 	return &node{op: opNot, nodes: []*node{n}, cost: n.cost}
 }
 
-// join makes a node over others, cheap ones first; a node over one is that one.
+// rank orders the parts of a node: first those that decide it soonest for what they cost. Rules look for
+// what is rare, so that a question is answered no nearly always, and a negated one yes.
+func (n *node) rank(op nodeOp) float64 {
+	if (n.op == opNot) == (op == opAnd) {
+		return n.cost * rarely
+	}
+	return n.cost
+}
+
+// rarely is how much more seldom the unlikely answer comes.
+const rarely = 8
+
+// join makes a node over others, best first; a node over one is that one.
 func (t *ruleTree) join(op nodeOp, count int, each func(int) (*node, error)) (*node, error) {
 	out := &node{op: op}
 	for i := range count {
@@ -159,7 +171,7 @@ func (t *ruleTree) join(op nodeOp, count int, each func(int) (*node, error)) (*n
 	if len(out.nodes) == 1 {
 		return out.nodes[0], nil
 	}
-	slices.SortStableFunc(out.nodes, func(a, b *node) int { return cmp.Compare(a.cost, b.cost) })
+	slices.SortStableFunc(out.nodes, func(a, b *node) int { return cmp.Compare(a.rank(op), b.rank(op)) })
 	for _, n := range out.nodes {
 		out.cost += n.cost
 	}
