@@ -100,18 +100,14 @@ func Walk[T any](least int, lengths map[int][]T) float64 {
 }
 
 func (s *Set) newPass(size, stride int, numbers []uint32, model *Model) pass {
-	p := pass{size: uint8(size), stride: uint8(stride)}
+	p := pass{size: uint8(size), stride: uint8(stride), mask: uint32(1<<(8*size) - 1)}
 	entries := make([]pieceEntry, 0, len(numbers)*int(p.stride))
 	filed := map[uint32]uint32{} // piece -> how many needles are filed under it
 	for _, number := range numbers {
 		n := s.needles[number]
 		text := s.blob[n.off : n.off+n.len]
 		if p.size < 4 {
-			v := uint32(0)
-			for i := range len(text) {
-				v = v<<8 | uint32(text[i])
-			}
-			entries = append(entries, pieceEntry{v, number, 0})
+			entries = append(entries, pieceEntry{piece(text), number, 0})
 			continue
 		}
 		at := rarest(text, int(p.stride), model, filed)

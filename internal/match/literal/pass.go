@@ -7,10 +7,11 @@ import (
 
 // pass is one walk over a text, for the needles that are filed by pieces of one size.
 type pass struct {
-	size    uint8 // of a piece, in bytes
-	stride  uint8 // between the places looked at
-	bitsOff uint8 // shift from a hash to its bit
-	shift   uint8 // shift from a hash to its bucket
+	size    uint8  // of a piece, in bytes
+	stride  uint8  // between the places looked at
+	mask    uint32 // of the bytes that a piece has
+	bitsOff uint8  // shift from a hash to its bit
+	shift   uint8  // shift from a hash to its bucket
 	bits    []uint64
 	starts  []uint32 // bucket -> first entry; one more than buckets
 	entries []pieceEntry
@@ -23,40 +24,40 @@ func (p *pass) bytes() int { return 8*len(p.bits) + 4*len(p.starts) + 12*len(p.e
 
 // find stops at the first needle where found is nil.
 func (p *pass) find(s *Set, text []byte, found *Found) bool {
-	if p.size == 4 {
-		return p.find4(s, text, found)
-	}
-	mask := uint32(1)<<(8*p.size) - 1
-	v := uint32(0)
-	for i, c := range text {
-		v = (v<<8 | uint32(c)) & mask
-		if i+1 < int(p.size) {
-			continue
-		}
+	stride := int(p.stride)
+	shift := p.bitsOff & 31
+	mask := p.mask
+	bits := p.bits
+	i := 0
+	for ; i+4 <= len(text); i += stride {
+		v := (binary.LittleEndian.Uint32(text[i:]) | lowerBits) & mask
 		h := hash4(v)
-		if bit := h >> p.bitsOff; p.bits[bit>>6]&(1<<(bit&63)) != 0 && p.check(s, v, h, text, i+1-int(p.size), found) {
+		bit := h >> shift
+		if bits[bit>>6]&(1<<(bit&63)) != 0 && p.check(s, v, h, text, i, found) {
+			return true
+		}
+	}
+	if p.size == maxPiece {
+		return false
+	}
+	for ; i+int(p.size) <= len(text); i++ { // pieces too near to the end for four bytes
+		v := piece(text[i : i+int(p.size)])
+		h := hash4(v)
+		bit := h >> shift
+		if bits[bit>>6]&(1<<(bit&63)) != 0 && p.check(s, v, h, text, i, found) {
 			return true
 		}
 	}
 	return false
 }
 
-func (p *pass) find4(s *Set, text []byte, found *Found) bool {
-	stride := int(p.stride)
-	shift := p.bitsOff & 31
-	bits := p.bits
-	for i := 0; i+4 <= len(text); i += stride {
-		v := binary.LittleEndian.Uint32(text[i:]) | lowerBits
-		h := hash4(v)
-		bit := h >> shift
-		if bits[bit>>6]&(1<<(bit&63)) == 0 {
-			continue
-		}
-		if p.check(s, v, h, text, i, found) {
-			return true
-		}
+// piece is what a text of up to four bytes is filed under.
+func piece[T string | []byte](text T) uint32 {
+	v := uint32(0)
+	for i := range len(text) {
+		v |= (uint32(text[i]) | 0x20) << (8 * i)
 	}
-	return false
+	return v
 }
 
 // check compares the needles filed under a piece that stands in the text at a place.

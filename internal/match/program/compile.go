@@ -130,7 +130,8 @@ const (
 	costNetwork = 80
 	costNumber  = 40
 	costTime    = 500
-	costRegexp  = 2000
+	costRegexp  = 300
+	costGuard   = 150 // for an expression behind literals
 	costSet     = 120
 	keywordCost = 20
 )
@@ -351,8 +352,11 @@ func (g *group) other(v sigma.Value) (uint32, error) {
 }
 
 func (g *group) regexp(v sigma.Regexp) uint32 {
-	literals := required(v.Source)
-	a := g.compiler.atom(atomKey{kind: hasRegexp, slot: g.slot, what: v.Source}, costRegexp, func() (uint32, uint32) {
+	literals, cost := required(v.Source), float64(costRegexp)
+	if len(literals) > 0 {
+		cost = costGuard
+	}
+	a := g.compiler.atom(atomKey{kind: hasRegexp, slot: g.slot, what: v.Source}, cost, func() (uint32, uint32) {
 		re := guarded{machine: g.machine(v)}
 		if len(literals) > 0 {
 			re.guard = literal.New(literals, g.Model)

@@ -14,7 +14,7 @@ func (c *compiler) index(trees []*node) {
 	for i, tree := range trees {
 		needs[i] = c.need(tree, true, c.needOf)
 	}
-	c.demote(needs)
+	c.demote(trees, needs)
 	rules := map[needleOf][]uint32{}
 	present := map[event.Slot][]uint32{}
 	var order []needleOf
@@ -117,12 +117,12 @@ const setOverhead = 300
 // nanoseconds a text.
 const (
 	costWalk = 100 // for needles found at every place; a longer stride costs a part of it
-	costLook = 30  // at a rule whose field is there
+	costLook = 20  // at a rule whose field is there, beside what it asks
 )
 
 // demote takes short needles away from fields in which only a few rules have them: those rules are looked
 // at wherever the field is there, and the walk over it takes longer strides for all others.
-func (c *compiler) demote(needs []need) {
+func (c *compiler) demote(trees []*node, needs []need) {
 	type field struct{ shortest map[int][]int } // length -> rules whose shortest needle in the field it is
 	fields := map[event.Slot]field{}
 	for i, n := range needs {
@@ -144,13 +144,15 @@ func (c *compiler) demote(needs []need) {
 	}
 	for _, f := range fields {
 		best, least := 0, 0.0
-		demoted := 0
+		demoted := 0.0
 		for length := 1; length <= literal.Long; length++ {
-			cost := costWalk*literal.Walk(length, f.shortest) + costLook*float64(demoted)
+			cost := costWalk*literal.Walk(length, f.shortest) + demoted
 			if best == 0 || cost < least {
 				best, least = length, cost
 			}
-			demoted += len(f.shortest[length])
+			for _, i := range f.shortest[length] {
+				demoted += costLook + trees[i].cost
+			}
 		}
 		for length := 1; length < best; length++ {
 			for _, i := range f.shortest[length] {
