@@ -1,30 +1,41 @@
 package match
 
 import (
-	"maps"
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"shieldwall/internal/event"
-	"shieldwall/internal/sigma"
+	"shieldwall/internal/match/program"
 )
 
 // Engine matches events against live intelligence. All its methods may be called concurrently.
 type Engine struct {
 	now    func() time.Time
 	router *router
+	names  *event.Names
+	shared *program.Shared
+	id     event.Slot // of EventID
 	live   atomic.Pointer[snapshot]
 	pool   sync.Pool // of *scratch
+	merge  chan struct{}
+	sample atomic.Int64 // how many events go by for each one that is measured; 0: none
 
-	mu    sync.Mutex    // serialises writers and guards units
-	units map[Key]*unit // everything live
+	mu       sync.Mutex    // serialises writers and guards what follows
+	units    map[Key]*unit // everything live
+	sequence uint64        // of the last rule added
+	merges   int
 }
 
-// unit is what one key contributes to the snapshot.
+// unit is what one key contributes.
 type unit struct {
 	Compiled
+	live []*liveRule
+	// removed is the version of the first snapshot without the unit; 0 while it is live. A reader of an
+	// older snapshot still sees it, so that removing costs nothing and every reader sees a whole state.
+	removed atomic.Uint64
 }
 
 // valid tells whether the unit may match at a time.
@@ -32,25 +43,42 @@ func (u *unit) valid(now time.Time) bool {
 	return (u.From.IsZero() || !now.Before(u.From)) && (u.Until.IsZero() || now.Before(u.Until))
 }
 
+// in tells whether a snapshot has the unit.
+func (u *unit) in(version uint64) bool {
+	removed := u.removed.Load()
+	return removed == 0 || removed > version
+}
+
 // snapshot is immutable once published.
 type snapshot struct {
-	rules      map[sigma.Logsource][]*rule
+	version    uint64
+	shelves    shelves
 	indicators indicatorSets
 	ruleCount  int
 }
 
 // New returns an empty engine. The clock decides what has expired.
 func New(now func() time.Time) *Engine {
-	e := &Engine{now: now, router: newRouter(), units: map[Key]*unit{}}
-	e.pool.New = func() any { return new(scratch) }
-	e.live.Store(&snapshot{})
+	e := &Engine{
+		now: now, router: newRouter(), names: new(event.Names), merge: make(chan struct{}, 1),
+		units: map[Key]*unit{},
+	}
+	e.shared = &program.Shared{Names: e.names, Model: newModel()}
+	e.id = e.names.Want(fieldEventID)[0]
+	e.names.Want(e.router.fields()...)
+	e.pool.New = func() any { return newScratch(e.names) }
+	e.live.Store(&snapshot{version: 1})
 	return e
 }
 
+// Names is the register of the field names that intelligence asks for. Decoders that are given it number
+// fields by it and may leave the others out (event.Event.Rest).
+func (e *Engine) Names() *event.Names { return e.names }
+
 // Update removes keys and then makes compiled intelligence live; a key that is already live is
 // replaced. Events that Match meets afterwards see all of it, events in flight see the old state
-// whole. It costs as much as the buckets it touches hold, so adding one rule is cheap and many are
-// better given at once.
+// whole. A rule is compiled with the few that came last; merging those into the base is left to Run, as
+// long as they do not pile up.
 func (e *Engine) Update(add []Compiled, remove []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -68,52 +96,72 @@ func (e *Engine) Update(add []Compiled, remove []Key) {
 		} else if old != nil {
 			out[old] = true
 		}
-		u := &unit{c}
+		u := &unit{Compiled: c}
 		e.units[c.Key], fresh[u] = u, true
 		order = append(order, u)
 	}
 	in := slices.DeleteFunc(order, func(u *unit) bool { return !fresh[u] })
-	e.live.Store(e.live.Load().edit(in, out))
+	e.publish(in, out)
 }
 
-// edit returns the snapshot without some units and with others. It shares what it does not change.
-func (s *snapshot) edit(in []*unit, out map[*unit]bool) *snapshot {
-	next := &snapshot{rules: maps.Clone(s.rules), ruleCount: s.ruleCount}
-	if next.rules == nil {
-		next.rules = map[sigma.Logsource][]*rule{}
-	}
-	touched := map[sigma.Logsource][]*rule{} // what each changed bucket gains
+// publish makes the snapshot without some units and with others.
+func (e *Engine) publish(in []*unit, out map[*unit]bool) {
+	old := e.live.Load()
+	next := &snapshot{version: old.version + 1, ruleCount: old.ruleCount}
+	change := newChange(e, old.shelves)
 	for u := range out {
-		for _, r := range u.rules {
-			touched[r.logsource] = nil
-			next.ruleCount--
-		}
+		change.remove(u, next.version)
+		next.ruleCount -= len(u.live)
 	}
+	e.want(in)
 	for _, u := range in {
 		for _, r := range u.rules {
-			r := *r // the same Compiled may live in several engines
-			r.unit = u
-			touched[r.logsource] = append(touched[r.logsource], &r)
-			next.ruleCount++
+			e.sequence++
+			live := &liveRule{rule: r, unit: u, sequence: e.sequence, shown: e.names.Want(r.fields...)}
+			u.live = append(u.live, live)
+			change.add(live)
+		}
+		next.ruleCount += len(u.live)
+	}
+	next.shelves = change.finish()
+	next.indicators = old.indicators.edit(in, out)
+	e.live.Store(next)
+	if change.due {
+		select {
+		case e.merge <- struct{}{}:
+		default:
 		}
 	}
-	for ls, gained := range touched {
-		old := s.rules[ls]
-		bucket := make([]*rule, 0, len(old)+len(gained))
-		for _, r := range old {
-			if !out[r.unit] {
-				bucket = append(bucket, r)
+}
+
+// want registers the fields that units ask for, all at once: the register is replaced at each change.
+func (e *Engine) want(in []*unit) {
+	var names []string
+	for _, u := range in {
+		for _, r := range u.rules {
+			names = append(names, r.fields...)
+		}
+		if len(u.indicators) > 0 {
+			for name := range indicatorFields() {
+				names = append(names, name)
 			}
 		}
-		bucket = append(bucket, gained...)
-		if len(bucket) == 0 {
-			delete(next.rules, ls)
-			continue
-		}
-		next.rules[ls] = bucket
 	}
-	next.indicators = s.indicators.edit(in, out)
-	return next
+	e.names.Want(names...)
+}
+
+// Run merges new rules into the base, beside readers and writers, until the context ends. An engine
+// without Run merges on the writer's time.
+func (e *Engine) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.merge:
+		}
+		for ctx.Err() == nil && e.mergeOne() {
+		}
+	}
 }
 
 // Len counts what is live: rules, and indicators' values.
@@ -127,64 +175,4 @@ func (e *Engine) Has(key Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.units[key] != nil
-}
-
-// scratch is the memory of one Match call, reused.
-type scratch struct {
-	raw, viewed record
-	sources     []source
-	eval        evaluation
-	found       []found
-}
-
-// Match calls yield for every rule and indicator that the event meets, rules first, in an order that
-// depends only on how intelligence was added. The event is only read; yield may keep the hit.
-func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
-	live := e.live.Load()
-	s := e.pool.Get().(*scratch)
-	defer e.pool.Put(s)
-	s.sources = e.router.sources(ev, s.sources[:0])
-	s.raw.load(ev, nil)
-	defer s.raw.drop()
-	now := e.now()
-	var viewed *view
-	for _, src := range s.sources {
-		bucket := live.rules[src.Logsource]
-		if len(bucket) == 0 {
-			continue
-		}
-		r := &s.raw
-		if src.view != nil {
-			if viewed != src.view {
-				s.viewed.load(ev, src.view)
-				viewed = src.view
-			}
-			r = &s.viewed
-		}
-		s.rules(bucket, r, now, yield)
-	}
-	if viewed != nil {
-		s.viewed.drop()
-	}
-	if live.indicators.count > 0 {
-		s.found = live.indicators.match(&s.raw, now, s.found[:0])
-		for _, f := range s.found {
-			yield(f.hit())
-		}
-		clear(s.found)
-	}
-	s.eval.rule = nil
-}
-
-func (s *scratch) rules(bucket []*rule, r *record, now time.Time, yield func(Hit)) {
-	for _, x := range bucket {
-		if !x.unit.valid(now) {
-			continue
-		}
-		s.eval.rule, s.eval.record = x, r
-		s.eval.known = append(s.eval.known[:0], make([]verdict, len(x.selections))...)
-		if s.eval.expr(x.condition) {
-			yield(Hit{Key: x.unit.Key, Attribution: x.Attribution, Fields: x.shown(r)})
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"shieldwall/internal/event"
+	"shieldwall/internal/match/naive"
 	"shieldwall/internal/sigma"
 )
 
@@ -183,14 +184,12 @@ func TestViews(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var r record
-			r.load(tt.ev, tt.view)
+			var r naive.Record
+			r.Load(tt.view.fields(tt.ev), tt.ev.Fields)
 			for name, want := range tt.want {
-				c := r.find(name)
-				if got := ""; c != nil {
-					got = c.value.Text
-					if got != want {
-						t.Errorf("%s = %q, want %q", name, got, want)
+				if v, ok := r.Find(name); ok {
+					if v.Text != want {
+						t.Errorf("%s = %q, want %q", name, v.Text, want)
 					}
 				} else if want != "" {
 					t.Errorf("%s is missing, want %q", name, want)

@@ -1,8 +1,8 @@
 // Package match decides which live intelligence an event meets: Sigma rules and indicators.
 //
-// An Engine holds one immutable snapshot behind an atomic pointer. Readers never lock; writers make a
-// new snapshot that shares everything they did not touch. The evaluator is the plain one: complete,
-// and kept simple so that it can be the oracle of a faster one.
+// An Engine holds one immutable snapshot behind an atomic pointer: compiled programs (package program) by
+// logsource and event id, each in a large base and small, newer segments. Readers never lock; writers make a
+// new snapshot that shares everything they did not touch. Package naive is the oracle.
 package match
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"shieldwall/internal/event"
 	"shieldwall/internal/indicator"
+	"shieldwall/internal/match/program"
 	"shieldwall/internal/object"
 	"shieldwall/internal/sigma"
 )
@@ -63,13 +64,28 @@ func CompileSigma(key Key, rules ...*sigma.Rule) (Compiled, error) {
 	}
 	out := Compiled{Key: key}
 	for _, r := range rules {
-		compiled, err := newRule(r)
+		ids, err := program.Required(&r.Detection, fieldEventID, maxEventIDs)
 		if err != nil {
 			return Compiled{}, fmt.Errorf("rule %s: %w", r.ID, err)
 		}
-		out.rules = append(out.rules, compiled)
+		out.rules = append(out.rules, &rule{
+			detection: &sigma.Detection{Selections: r.Detection.Selections, Condition: r.Detection.Condition},
+			logsource: r.Logsource, eventIDs: ids, fields: r.FieldNames(),
+			Attribution: Attribution{
+				RuleID: r.ID, Title: r.Title, Level: r.Level, Author: r.Author, License: r.License, Tags: r.Tags,
+			},
+		})
 	}
 	return out, nil
+}
+
+// rule is a Sigma rule, as an engine needs it. It is immutable.
+type rule struct {
+	detection *sigma.Detection
+	logsource sigma.Logsource
+	eventIDs  []string // folded; the rule holds for no other ones. None: it does not say
+	fields    []string // that it names, in order
+	Attribution
 }
 
 // CompileIndicators makes indicators ready that are published under one key: one object's values, or

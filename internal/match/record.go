@@ -6,8 +6,7 @@ import (
 	"shieldwall/internal/event"
 )
 
-// record is one event as rules see it: its fields by name, under one view, with what was computed
-// about them. A record is used by one goroutine at a time and reused from event to event.
+// record is one event as the indicator sets see it: its fields by name, with what was computed about them. A record is used by one goroutine at a time and reused from event to event.
 type record struct {
 	cells []cell
 	index map[string]int // field name -> cell
@@ -28,27 +27,21 @@ type cell struct {
 // costs as much as its largest use.
 const maxIndexKept = 1024
 
-// load fills the record from an event, with the fields that a view adds.
-func (r *record) load(ev *event.Event, v *view) {
-	var extra []event.Field
-	if v != nil {
-		extra = v.fields(ev)
-	}
+// load fills the record from an event.
+func (r *record) load(ev *event.Event) {
 	if r.index == nil || len(r.index) > maxIndexKept {
-		r.index = make(map[string]int, len(ev.Fields)+len(extra))
+		r.index = make(map[string]int, len(ev.Fields))
 	}
 	clear(r.index)
 	// The cells must not move once their slices point into them.
-	r.cells = slices.Grow(r.cells[:0], len(ev.Fields)+len(extra))
-	for _, list := range [2][]event.Field{extra, ev.Fields} { // a view's fields win
-		for i := range list {
-			if _, taken := r.index[list[i].Name]; taken {
-				continue
-			}
-			r.index[list[i].Name] = len(r.cells)
-			r.cells = r.cells[:len(r.cells)+1]
-			r.cells[len(r.cells)-1].load(list[i])
+	r.cells = slices.Grow(r.cells[:0], len(ev.Fields))
+	for i := range ev.Fields {
+		if _, taken := r.index[ev.Fields[i].Name]; taken {
+			continue
 		}
+		r.index[ev.Fields[i].Name] = len(r.cells)
+		r.cells = r.cells[:len(r.cells)+1]
+		r.cells[len(r.cells)-1].load(ev.Fields[i])
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 // view shows an event under the field names and value forms of another logsource, beside its own
 // fields. Rules written for Sysmon meet the builtin event that says the same (the pairs and the
 // conversions are those of Hayabusa's converter for SigmaHQ rules).
-type view struct{ aliases []alias }
+type view struct {
+	aliases []alias
+	also    []string // fields that conversions look at beside their own
+}
 
 // alias makes one field out of others; it is absent where they are.
 type alias struct {
@@ -37,14 +40,14 @@ func (v *view) fields(ev *event.Event) []event.Field {
 }
 
 // defenderView: tests/thor.yml, windows-defender-antivirus-mapping.
-var defenderView = view{[]alias{
+var defenderView = view{aliases: []alias{
 	{name: "Signature", from: "ThreatName"},
 	{name: "Filename", from: "Path"},
 }}
 
 // processView shows Security 4688 as Sysmon 1. What Sysmon alone knows (hashes, original file name,
 // parent command line) is missing.
-var processView = view{[]alias{
+var processView = view{aliases: []alias{
 	{name: "Image", from: "NewProcessName"},
 	{name: "ParentImage", from: "ParentProcessName"},
 	{name: "ProcessId", from: "NewProcessId", convert: decimal},
@@ -52,10 +55,10 @@ var processView = view{[]alias{
 	{name: "User", from: "SubjectUserName", convert: withDomain},
 	{name: "LogonId", from: "SubjectLogonId"},
 	{name: "IntegrityLevel", from: "MandatoryLabel", convert: integrity},
-}}
+}, also: []string{"SubjectDomainName"}}
 
 // connectionView shows Security 5156 as Sysmon 3.
-var connectionView = view{[]alias{
+var connectionView = view{aliases: []alias{
 	{name: "Image", from: "Application", convert: drivePath},
 	{name: "ProcessId", from: "ProcessID", convert: decimal},
 	{name: "SourceIp", from: "SourceAddress"},
@@ -73,14 +76,14 @@ const (
 )
 
 // registryView shows Security 4657 as Sysmon 12 and 13.
-var registryView = view{[]alias{
+var registryView = view{aliases: []alias{
 	{name: "Image", from: "ProcessName"},
 	{name: "ProcessId", from: "ProcessId", convert: decimal},
 	{name: "User", from: "SubjectUserName", convert: withDomain},
 	{name: "TargetObject", from: "ObjectName", convert: registryPath},
 	{name: "Details", from: "NewValue", convert: registryData},
 	{name: "EventType", from: "OperationType", convert: registryAct},
-}}
+}, also: []string{"SubjectDomainName", "ObjectValueName", "NewValueType"}}
 
 // decimal writes the hexadecimal ids of the Security log as Sysmon does.
 func decimal(_ *event.Event, text string) string {

@@ -1,4 +1,4 @@
-package match
+package compare
 
 import (
 	"regexp"
@@ -52,7 +52,7 @@ func globPattern(s string) sigma.Pattern {
 	return out
 }
 
-// FuzzGlob compares every shape of text test with a regular expression.
+// FuzzGlob compares a glob with a regular expression.
 func FuzzGlob(f *testing.F) {
 	for _, s := range globSeeds {
 		f.Add(s[0], s[1])
@@ -63,11 +63,8 @@ func FuzzGlob(f *testing.F) {
 		}
 		p := globPattern(pattern)
 		want := asRegexp(p).MatchString(text)
-		if got := newGlob(p).match(text); got != want {
+		if got := NewGlob(p).Match(text); got != want {
 			t.Fatalf("glob %q on %q: %t, regexp says %t", pattern, text, got, want)
-		}
-		if got := textTest(p)(text); got != want {
-			t.Fatalf("test of %q on %q: %t, regexp says %t", pattern, text, got, want)
 		}
 	})
 }
@@ -78,11 +75,24 @@ func TestFold(t *testing.T) {
 		{"日本", "日本"}, {"\x00A", "\x00a"}, {"İ", "i"},
 	}
 	for _, tt := range tests {
-		if got := fold(tt.in); got != tt.want {
+		if got := Fold(tt.in); got != tt.want {
 			t.Errorf("fold(%q) = %q, want %q", tt.in, got, tt.want)
 		}
-		if got := fold(fold(tt.in)); got != tt.want {
+		if got := Fold(Fold(tt.in)); got != tt.want {
 			t.Errorf("folding %q twice gives %q", tt.in, got)
 		}
 	}
+}
+
+// FuzzAppendFold compares the matcher's fold with the plain one.
+func FuzzAppendFold(f *testing.F) {
+	seeds := []string{"", "A", "ABCDEFGH", "abcdefgHé", "ABCDEFGHIJKLMNOPÄÖ", "\xffABCDEFGHI", "@[`{AZaz09", "ÀBCDEFGH\u212a"}
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := AppendFold([]byte("Kept"), s); string(got) != "Kept"+Fold(s) {
+			t.Fatalf("%q gives %q, want %q", s, got[4:], Fold(s))
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package match
+package compare
 
 import (
 	"time"
@@ -24,9 +24,9 @@ var dateLayouts = []struct {
 	{"2006/01/02", false},
 }
 
-// timePart takes a part out of a date as it is written: time zones are not converted (Sigma appendix
+// TimePart takes a part out of a date as it is written: time zones are not converted (Sigma appendix
 // modifiers, "Time Modifiers").
-func timePart(text string, unit sigma.TimeUnit) (int64, bool) {
+func TimePart(text string, unit sigma.TimeUnit) (int64, bool) {
 	for _, form := range dateLayouts {
 		t, err := time.Parse(form.layout, text)
 		if err != nil {

@@ -1,19 +1,19 @@
-package match
+package naive
 
 import (
 	"fmt"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
 
+	"shieldwall/internal/match/compare"
 	"shieldwall/internal/sigma"
 )
 
 // predicate decides one value of a rule about one field. The cell is nil where the event does not
 // have the field.
 type predicate interface {
-	holds(r *record, c *cell) bool
+	holds(r *Record, c *cell) bool
 }
 
 func newPredicate(v sigma.Value) (predicate, error) {
@@ -57,7 +57,7 @@ type textPredicate struct {
 func newTextPredicate(v sigma.String) textPredicate {
 	p := v.Pattern
 	if !v.Cased {
-		p = foldPattern(p)
+		p = compare.FoldPattern(p)
 	}
 	return textPredicate{cased: v.Cased, test: textTest(p)}
 }
@@ -81,10 +81,10 @@ func textTest(p sigma.Pattern) func(string) bool {
 	case "*l*":
 		return func(text string) bool { return strings.Contains(text, p[1].Text) }
 	}
-	return newGlob(p).match
+	return compare.NewGlob(p).Match
 }
 
-func (p textPredicate) holds(_ *record, c *cell) bool {
+func (p textPredicate) holds(_ *Record, c *cell) bool {
 	if c == nil {
 		return false
 	}
@@ -103,11 +103,11 @@ func (p textPredicate) holds(_ *record, c *cell) bool {
 // isNull holds where there is no value: the field is missing or null. The empty string is a value.
 type isNull struct{}
 
-func (isNull) holds(_ *record, c *cell) bool { return c == nil || c.null }
+func (isNull) holds(_ *Record, c *cell) bool { return c == nil || c.null }
 
 type hasMatch struct{ re *regexp.Regexp }
 
-func (p hasMatch) holds(_ *record, c *cell) bool {
+func (p hasMatch) holds(_ *Record, c *cell) bool {
 	if c == nil {
 		return false
 	}
@@ -121,7 +121,7 @@ func (p hasMatch) holds(_ *record, c *cell) bool {
 
 type inNetwork struct{ prefix netip.Prefix }
 
-func (p inNetwork) holds(_ *record, c *cell) bool {
+func (p inNetwork) holds(_ *Record, c *cell) bool {
 	if c == nil {
 		return false
 	}
@@ -141,12 +141,12 @@ func (p inNetwork) holds(_ *record, c *cell) bool {
 
 type exists struct{ present bool }
 
-func (p exists) holds(_ *record, c *cell) bool { return (c != nil) == p.present }
+func (p exists) holds(_ *Record, c *cell) bool { return (c != nil) == p.present }
 
 // sameAs compares with another field; a missing field on either side does not hold.
 type sameAs sigma.FieldRef
 
-func (p sameAs) holds(r *record, c *cell) bool {
+func (p sameAs) holds(r *Record, c *cell) bool {
 	other := r.find(p.Field)
 	if c == nil || other == nil {
 		return false
@@ -179,75 +179,26 @@ func (p sameAs) fits(text, part string) bool {
 
 type compares sigma.Compare
 
-func (p compares) holds(_ *record, c *cell) bool {
+func (p compares) holds(_ *Record, c *cell) bool {
 	if c == nil {
 		return false
 	}
 	for _, text := range c.texts {
-		if order, ok := orderOf(strings.TrimSpace(text), p.Number); ok && inOrder(order, p.Op) {
+		if order, ok := compare.Order(strings.TrimSpace(text), p.Number); ok && compare.Fits(order, p.Op) {
 			return true
 		}
 	}
 	return false
 }
 
-// orderOf compares a field's text with a rule's number: -1, 0, 1. Whole numbers compare exactly.
-// Hexadecimal is read because Windows writes many ids and masks that way.
-func orderOf(text string, n sigma.Number) (order int, ok bool) {
-	i, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		if digits, hex := strings.CutPrefix(fold(text), "0x"); hex {
-			i, err = strconv.ParseInt(digits, 16, 64)
-		}
-	}
-	if err == nil && n.IsInt {
-		return cmp3(i, n.Int), true
-	}
-	f := float64(i)
-	if err != nil {
-		// ParseFloat also reads "inf", "nan", hexadecimal floats and digits with underscores.
-		if strings.Trim(text, "0123456789+-.eE") != "" {
-			return 0, false
-		}
-		if f, err = strconv.ParseFloat(text, 64); err != nil {
-			return 0, false
-		}
-	}
-	return cmp3(f, n.Float), true
-}
-
-func cmp3[T int64 | float64](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-func inOrder(order int, op sigma.Op) bool {
-	switch op {
-	case sigma.Less:
-		return order < 0
-	case sigma.LessEqual:
-		return order <= 0
-	case sigma.Greater:
-		return order > 0
-	case sigma.GreaterEqual:
-		return order >= 0
-	}
-	return order == 0
-}
-
 type atTime sigma.TimePart
 
-func (p atTime) holds(_ *record, c *cell) bool {
+func (p atTime) holds(_ *Record, c *cell) bool {
 	if c == nil {
 		return false
 	}
 	for _, text := range c.texts {
-		if part, ok := timePart(strings.TrimSpace(text), p.Unit); ok && inOrder(cmp3(part, p.Number), p.Op) {
+		if part, ok := compare.TimePart(strings.TrimSpace(text), p.Unit); ok && compare.Fits(compare.Three(part, p.Number), p.Op) {
 			return true
 		}
 	}
@@ -257,7 +208,7 @@ func (p atTime) holds(_ *record, c *cell) bool {
 // anyOf holds if any of its predicates does.
 type anyOf []predicate
 
-func (p anyOf) holds(r *record, c *cell) bool {
+func (p anyOf) holds(r *Record, c *cell) bool {
 	for _, one := range p {
 		if one.holds(r, c) {
 			return true

@@ -1,4 +1,6 @@
-package match
+// Package naive says what a Sigma rule means in the plainest way there is. It is the oracle of the
+// compiled matcher: complete, slow, and kept simple.
+package naive
 
 import (
 	"fmt"
@@ -7,15 +9,11 @@ import (
 	"shieldwall/internal/sigma"
 )
 
-// rule is a Sigma rule ready to be evaluated. This evaluator says what a rule means in the plainest
-// way there is: it is the oracle for any faster one.
-type rule struct {
-	unit       *unit
-	logsource  sigma.Logsource
+// Rule is a Sigma rule ready to be evaluated.
+type Rule struct {
 	selections [][][]item // selection -> alternatives -> items
 	condition  sigma.Expr
 	fields     []string // that the rule names, in order
-	Attribution
 }
 
 // item is one "field|modifiers: values" entry.
@@ -26,15 +24,9 @@ type item struct {
 	negated bool
 }
 
-func newRule(r *sigma.Rule) (*rule, error) {
-	out := &rule{
-		logsource: r.Logsource,
-		condition: r.Detection.Condition,
-		fields:    r.FieldNames(),
-		Attribution: Attribution{
-			RuleID: r.ID, Title: r.Title, Level: r.Level, Author: r.Author, License: r.License, Tags: r.Tags,
-		},
-	}
+// New takes a rule apart. It fails only for a rule made by other means than sigma.Parse.
+func New(r *sigma.Rule) (*Rule, error) {
+	out := &Rule{condition: r.Detection.Condition, fields: r.FieldNames()}
 	for _, sel := range r.Detection.Selections {
 		var alternatives [][]item
 		for _, alt := range sel.Alternatives {
@@ -65,10 +57,16 @@ func newItem(it sigma.Item) (item, error) {
 	return out, nil
 }
 
+// Match tells whether the rule holds for a record.
+func (x *Rule) Match(r *Record) bool {
+	e := evaluation{rule: x, record: r, known: make([]verdict, len(x.selections))}
+	return e.expr(x.condition)
+}
+
 // evaluation is one rule meeting one record; each selection is decided at most once.
 type evaluation struct {
-	rule   *rule
-	record *record
+	rule   *Rule
+	record *Record
 	known  []verdict // by selection
 }
 
@@ -134,7 +132,7 @@ func (e *evaluation) alternative(items []item) bool {
 }
 
 // match decides an item before its negation: any value, or all of them.
-func (it *item) match(r *record) bool {
+func (it *item) match(r *Record) bool {
 	for _, p := range it.values {
 		if it.value(p, r) != it.all {
 			return !it.all
@@ -144,7 +142,7 @@ func (it *item) match(r *record) bool {
 }
 
 // value decides one value. A keyword may hold in any field.
-func (it *item) value(p predicate, r *record) bool {
+func (it *item) value(p predicate, r *Record) bool {
 	if it.field != "" {
 		return p.holds(r, r.find(it.field))
 	}
@@ -156,8 +154,8 @@ func (it *item) value(p predicate, r *record) bool {
 	return false
 }
 
-// shown returns the fields that the rule names, as far as the event has them.
-func (x *rule) shown(r *record) []event.Field {
+// Shown returns the fields that the rule names, as far as the event has them.
+func (x *Rule) Shown(r *Record) []event.Field {
 	var out []event.Field
 	for _, name := range x.fields {
 		if c := r.find(name); c != nil {
