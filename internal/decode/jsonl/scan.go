@@ -34,7 +34,8 @@ type scanner struct {
 	hints   hint
 	arena   arena
 
-	scrap []byte // where skipped escapes go
+	scrap   []byte // where skipped escapes go
+	numbers bool   // a character of the object is spelled by its number
 
 	replaced, duplicates int64
 }
@@ -53,7 +54,7 @@ func (s *scanner) init(maxDepth, maxFields int) {
 // object scans the object that buf starts with and gives its length; of a fault, its position.
 func (s *scanner) object(buf []byte) (int, error) {
 	s.buf, s.pos, s.depth, s.values, s.arrays = buf, 0, 0, 0, 0
-	s.leaves, s.hints, s.replaced, s.duplicates = s.leaves[:0], 0, 0, 0
+	s.leaves, s.hints, s.replaced, s.duplicates, s.numbers = s.leaves[:0], 0, 0, 0, false
 	s.epoch++
 	s.paths.trim()
 	if s.want != nil {

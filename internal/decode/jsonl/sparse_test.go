@@ -20,6 +20,7 @@ type read struct {
 	facts  string
 	fields []event.Field
 	all    []event.Field // what Rest gave; nil where it is not set
+	raw    string
 	err    string
 }
 
@@ -45,6 +46,7 @@ func readAll(src io.Reader, opts Options) (out []read, st Stats) {
 			whole := *ev
 			whole.Rest(&whole)
 			one.all = clone(whole.Fields)
+			one.raw = string(ev.Raw)
 		}
 		out = append(out, one)
 	}
@@ -93,9 +95,27 @@ func checkSparse(t *testing.T, data []byte, opts Options, names *event.Names) {
 				if got[i].facts != full[i].facts || got[i].err != full[i].err {
 					t.Fatalf("borrow %t, %d: %q %q, want %q %q", borrow, i, got[i].facts, got[i].err, full[i].facts, full[i].err)
 				}
+				checkRaw(t, got[i])
 				if full[i].err == "" && (!same(got[i].fields, some) || !same(got[i].all, want)) {
 					t.Fatalf("borrow %t, %d:\n%v\nall %v\nwant %v\nof %v", borrow, i, got[i].fields, got[i].all, some, want)
 				}
+			}
+		}
+	}
+}
+
+// checkRaw: what JSON never escapes stands in the record's own text as in its fields.
+func checkRaw(t *testing.T, r read) {
+	t.Helper()
+	if r.raw == "" {
+		return
+	}
+	for _, f := range r.all {
+		for _, run := range strings.FieldsFunc(f.Value.Text, func(c rune) bool {
+			return c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '/'
+		}) {
+			if !strings.Contains(r.raw, run) {
+				t.Fatalf("%q of %s is not in %q", run, f.Name, r.raw)
 			}
 		}
 	}

@@ -234,6 +234,7 @@ func (s *scanner) escape(out []byte) ([]byte, error) {
 
 // unicode appends the character of a \u escape, with that of a second one for a surrogate pair.
 func (s *scanner) unicode(out []byte) ([]byte, error) {
+	s.numbers = true
 	r, err := s.hex4()
 	if err != nil {
 		return nil, err
