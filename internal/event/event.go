@@ -76,7 +76,7 @@ type Event struct {
 	// Raw, where it is set beside Rest, is the record's own text as JSON, with no character spelled by its
 	// number (\u0041). So a run of ASCII that JSON never escapes stands in it as it stands in a field, and
 	// what is not in Raw need not be looked for in Rest.
-	Raw []byte
+	Raw string
 }
 
 // Get returns the field of that exact name; Sigma field names are case-sensitive.

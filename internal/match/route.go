@@ -53,6 +53,30 @@ func (b *bucket) everyField() bool {
 	return b != nil && slices.ContainsFunc(b.segments, func(s *segment) bool { return s.program.Keywords() })
 }
 
+// mayHoldKeyword tells whether all fields of an event have to be looked at; raw is its own text, empty where
+// that is not known.
+func (p *plan) mayHoldKeyword(raw string) bool {
+	if raw == "" {
+		return true
+	}
+	for i := range p.steps {
+		st := &p.steps[i]
+		for _, b := range [...]*bucket{st.shelf.any, st.byID} {
+			// A view's fields are not in the record's text.
+			if b.everyField() && (st.view != nil || b.mayHoldKeyword(raw)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (b *bucket) mayHoldKeyword(raw string) bool {
+	return slices.ContainsFunc(b.segments, func(s *segment) bool {
+		return s.program.Keywords() && s.program.MayHoldKeyword(raw)
+	})
+}
+
 // fields lists the fields that routing looks at, and those that views are made of.
 func (r *router) fields() []string {
 	var out []string

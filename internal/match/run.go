@@ -61,7 +61,7 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 	if len(p.steps) == 0 {
 		return
 	}
-	if p.everyField && ev.Rest != nil {
+	if p.everyField && ev.Rest != nil && p.mayHoldKeyword(ev.Raw) {
 		s.full = *ev
 		s.full.Rest(&s.full)
 		ev = &s.full

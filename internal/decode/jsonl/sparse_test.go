@@ -46,7 +46,7 @@ func readAll(src io.Reader, opts Options) (out []read, st Stats) {
 			whole := *ev
 			whole.Rest(&whole)
 			one.all = clone(whole.Fields)
-			one.raw = string(ev.Raw)
+			one.raw = strings.Clone(ev.Raw)
 		}
 		out = append(out, one)
 	}

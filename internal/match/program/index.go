@@ -66,6 +66,7 @@ func (c *compiler) index(trees []*node) {
 		}
 		from = to
 	}
+	c.raw = c.rawFilter()
 	c.stats.Rules, c.stats.Atoms, c.stats.Witnesses = len(trees), len(c.atoms), len(order)
 }
 

@@ -29,7 +29,8 @@ type Program struct {
 	// By witness: the rules that have it, and the atoms it proves.
 	rules, proves lists
 
-	everyField bool // some atoms look at every field
+	everyField bool         // some atoms look at every field
+	raw        *literal.Set // of which a record's own text holds one if any of those holds; nil: unknown
 	stats      Stats
 }
 

@@ -1,0 +1,128 @@
+package match_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/event"
+	"shieldwall/internal/match"
+	"shieldwall/internal/sigma"
+)
+
+// verdicts reads JSON lines and writes what each event meets.
+func verdicts(t *testing.T, data []byte, opts jsonl.Options, meet func(*event.Event, func(match.Hit))) (out []string) {
+	t.Helper()
+	in := jsonl.New(bytes.NewReader(data), opts)
+	for {
+		ev, err := in.Next()
+		if err != nil {
+			return out
+		}
+		var met []string
+		meet(ev, func(h match.Hit) {
+			fields := ""
+			for _, f := range h.Fields {
+				fields += fmt.Sprintf(" %s=%v", f.Name, f.Value)
+			}
+			met = append(met, h.RuleID+fields)
+		})
+		slices.Sort(met)
+		out = append(out, ev.Record+" "+strings.Join(met, "; "))
+	}
+}
+
+// checkVerdicts: the engine over sparse events that borrow their memory finds what the plain evaluator finds over
+// whole ones.
+func checkVerdicts(t *testing.T, rules []*sigma.Rule, data []byte) (hits int) {
+	t.Helper()
+	e := match.New(time.Now)
+	var all []match.Compiled
+	for i, r := range rules {
+		c, err := match.CompileSigma(match.Key{ID: fmt.Sprint(i)}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	e.Update(all, nil)
+	want := verdicts(t, data, jsonl.Options{}, match.NewOracle(rules).Match)
+	got := verdicts(t, data, jsonl.Options{Names: e.Names(), Sparse: true, Borrow: true}, e.Match)
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			t.Fatalf("event %d:\n%v\nwant\n%v", i, got[min(i, len(got)-1)], want[i])
+		}
+		hits += strings.Count(want[i], "-") // every id has dashes
+	}
+	return hits
+}
+
+const keywordRules = `
+title: a word anywhere
+id: word-1
+logsource: {product: windows}
+detection:
+  keywords: ['kerberos::golden', '\mimilib.dll', 'say "please"', 'Überfall am Abend']
+  condition: keywords
+---
+title: no such word
+id: no-word-2
+logsource: {product: windows}
+detection:
+  selection: {EventID: 7}
+  keywords: ['harmless text']
+  condition: selection and not keywords
+---
+title: an expression anywhere
+id: expression-3
+logsource: {product: windows, service: application}
+detection:
+  keywords:
+    '|re': 'a{3}b'
+  condition: keywords
+`
+
+// TestKeywords looks for words that stand in fields which nobody names, however JSON spells them.
+func TestKeywords(t *testing.T) {
+	found, err := sigma.Parse([]byte(keywordRules), sigma.Options{})
+	if err != nil || len(found.Rules) != 3 {
+		t.Fatal(err, found)
+	}
+	lines := strings.Join([]string{
+		`{"Channel":"System","EventID":1,"x":"run KERBEROS::Golden now"}`,
+		`{"Channel":"System","EventID":1,"x":"run \u006berberos::golden now"}`,
+		`{"Channel":"System","EventID":1,"x":"run Kerberos::golden"}`,
+		`{"Channel":"System","EventID":1,"x":"C:\\a\\MimiLib.dll"}`,
+		`{"Channel":"System","EventID":1,"x":"C:/a/mimilib.dll"}`,
+		`{"Channel":"System","EventID":1,"x":"he will say \"please\""}`,
+		`{"Channel":"System","EventID":1,"x":["one","ÜBERFALL AM ABEND"]}`,
+		`{"Channel":"System","EventID":1,"x":"\u00fcberfall am abend"}`,
+		`{"Channel":"System","EventID":1,"kerberos::golden":"a name is no value"}`,
+		`{"Channel":"System","EventID":1,"x":"kerberos:","y":":golden"}`,
+		`{"Channel":"System","EventID":7,"x":"harmless text"}`,
+		`{"Channel":"System","EventID":7,"x":"harmful text"}`,
+		`{"Channel":"Application","EventID":7,"x":"xaaab"}`,
+		`{"Channel":"Application","EventID":7,"x":"xaab harmless text"}`,
+	}, "\n")
+	if hits := checkVerdicts(t, found.Rules, []byte(lines)); hits < 8 {
+		t.Errorf("%d hits", hits)
+	}
+}
+
+// TestSparseCorpus does so with recorded events and all rules.
+func TestSparseCorpus(t *testing.T) {
+	var lines []byte
+	recorded(t, func(n int, line []byte) bool {
+		if n%97 == 0 {
+			lines = append(append(lines, line...), '\n')
+		}
+		return false
+	})
+	if hits := checkVerdicts(t, corpusRules(t, allFolders...), lines); hits < 50 {
+		t.Errorf("only %d hits were compared", hits)
+	}
+}
