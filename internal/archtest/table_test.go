@@ -62,6 +62,13 @@ var packages = map[string]pkg{
 	"internal/decode/evtx":      {layer: formats},
 	"internal/decode/jsonl":     {layer: formats},
 	"internal/decode/container": {layer: formats},
+	"internal/decode/taxonomy":  {layer: formats},
+	"internal/decode/eve":       {layer: formats, beside: map[string]string{"internal/decode/taxonomy": taxonomyWhy}},
+	"internal/decode/telemetry": {layer: formats, beside: map[string]string{
+		"internal/decode/jsonl":    "telemetry is read by it, then named",
+		"internal/decode/taxonomy": "by its marks formats are told apart",
+		"internal/decode/eve":      telemetryWhy,
+	}},
 
 	"internal/federation": {layer: core},
 
@@ -100,6 +107,11 @@ var packages = map[string]pkg{
 
 	"cmd/shieldwall": {layer: mains},
 }
+
+const (
+	taxonomyWhy  = "formats share the names that rules ask for"
+	telemetryWhy = "telemetry is the one place that tells formats apart"
+)
 
 // ban keeps an import to the packages that have a reason for it.
 type ban struct {

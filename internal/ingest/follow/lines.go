@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 )
 
@@ -60,7 +61,7 @@ func (f *Follower) readLines(ctx context.Context, w *watch, path string, file *o
 // submit hands the events of whole lines to the sink. If that refuses one, what stands before its line
 // counts as taken.
 func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, chunk []byte, problems *unreadable) (taken int, lines int64, err error) {
-	r := jsonl.New(bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine})
+	r := telemetry.New(bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine})
 	var events int64
 	for {
 		ev, err := r.Next()
