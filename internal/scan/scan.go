@@ -236,7 +236,7 @@ func (s *scanner) visit(item *container.Item) error {
 	case container.EVTX:
 		s.stats.Files++
 		err = s.evtx(item)
-	case container.JSON:
+	case container.JSON, container.Zeek:
 		s.stats.Files++
 		err = s.json(item)
 	default:
