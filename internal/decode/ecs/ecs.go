@@ -209,6 +209,9 @@ func (f *facts) logsource(ev *event.Event) (product, service string) {
 	module, rest, _ := strings.Cut(f.dataset, ".")
 	switch module {
 	case "zeek":
+		if rest == "connection" {
+			rest = "conn"
+		}
 		return "zeek", rest
 	case "suricata":
 		return "suricata", taxonomy.Text(ev, "suricata.eve.event_type")
