@@ -58,7 +58,7 @@ func TestName(t *testing.T) {
 		{"windows/process_creation/", "ws-12", map[string]string{"Image": `C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`,
 			"CommandLine": "powershell.exe -enc AAAA", "ParentImage": `C:\Program Files\Microsoft Office\root\Office16\WINWORD.EXE`, "User": "alice",
 			"Hashes": "MD5=D41D8CD98F00B204E9800998ECF8427E,SHA256=E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", "ProcessId": "815"}},
-		{"linux/network_connection/", "srv-1", map[string]string{"Image": "/bin/bash", "Initiated": "true", "DestinationHostname": "abc.ngrok.io", "DestinationPort": "4444", "src_ip": "10.0.0.7"}},
+		{"linux/network_connection/", "srv-1", map[string]string{"Image": "/bin/bash", "Initiated": "true", "DestinationHostname": "tunnel.eu.ngrok.com", "DestinationPort": "4444", "src_ip": "10.0.0.7"}},
 		{"/dns/", "", map[string]string{"query": "api.telegram.org", "QueryName": "api.telegram.org", "answer": "[192.0.2.1]"}},
 		{"/proxy/", "", map[string]string{"c-useragent": "Microsoft BITS/7.8", "cs-host": "evil.example.tk", "c-uri": "[/p.exe?i=1 https://evil.example.tk/p.exe?i=1]", "sc-status": "200"}},
 		{"linux/file_event/", "", map[string]string{"TargetFilename": "/etc/cron.d/backdoor", "Image": "/usr/bin/vim", "User": "root"}},
