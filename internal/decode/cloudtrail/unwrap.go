@@ -70,31 +70,34 @@ func (u *unwrapper) Read(p []byte) (int, error) {
 
 // take moves input to the output.
 func (u *unwrapper) take(b []byte) {
-	for _, c := range b {
+	for len(b) > 0 {
+		n := 1
 		switch u.at {
 		case between:
-			if c == '{' {
-				u.at, u.held = opening, append(u.held[:0], c)
-				continue
+			if b[0] == '{' {
+				u.at, u.held = opening, append(u.held[:0], '{')
+			} else {
+				u.buf = append(u.buf, b[0])
 			}
 		case opening:
-			u.open(c)
-			continue
+			u.open(b[0])
 		case object:
-			if u.track(c); u.depth == 0 {
+			if n = u.track(b); u.depth == 0 {
 				u.at = between
 			}
+			u.buf = append(u.buf, b[:n]...)
 		case records:
-			if u.track(c); u.depth == 0 {
+			if n = u.track(b); u.depth == 0 {
 				u.at, u.depth = closing, 1
 			}
+			u.buf = append(u.buf, b[:n]...)
 		case closing:
-			if u.track(c); u.depth == 0 {
+			if n = u.track(b); u.depth == 0 {
 				u.at = between
 			}
-			c = blank(c)
+			u.blank(b[:n])
 		}
-		u.buf = append(u.buf, c)
+		b = b[n:]
 	}
 }
 
@@ -103,22 +106,17 @@ func (u *unwrapper) open(c byte) {
 	u.held = append(u.held, c)
 	switch matched, whole := Opening(u.held); {
 	case whole:
-		for _, c := range u.held[:len(u.held)-1] {
-			u.buf = append(u.buf, blank(c))
-		}
+		u.blank(u.held[:len(u.held)-1])
 		u.buf = append(u.buf, '[')
 		u.held = u.held[:0]
 		u.at, u.depth = records, 1
 	case !matched || len(u.held) == maxOpening:
 		u.at, u.depth = object, 0
-		for _, c := range u.held {
-			u.track(c)
+		if u.track(u.held); u.depth == 0 { // only its last byte can close it
+			u.at = between
 		}
 		u.buf = append(u.buf, u.held...)
 		u.held = u.held[:0]
-		if u.depth == 0 {
-			u.at = between
-		}
 	}
 }
 
@@ -142,32 +140,40 @@ func Opening(b []byte) (start, whole bool) {
 	return true, false
 }
 
-// track counts brackets outside strings.
-func (u *unwrapper) track(c byte) {
-	if u.text {
+// track counts brackets outside strings, to where none is open or the bytes end.
+func (u *unwrapper) track(b []byte) int {
+	for i, c := range b {
+		if !special[c] {
+			u.escaped = false
+			continue
+		}
 		switch {
 		case u.escaped:
 			u.escaped = false
-		case c == '\\':
-			u.escaped = true
 		case c == '"':
-			u.text = false
+			u.text = !u.text
+		case c == '\\':
+			u.escaped = u.text
+		case u.text:
+		case c == '{' || c == '[':
+			u.depth++
+		default:
+			if u.depth--; u.depth == 0 {
+				return i + 1
+			}
 		}
-		return
 	}
-	switch c {
-	case '"':
-		u.text = true
-	case '{', '[':
-		u.depth++
-	case '}', ']':
-		u.depth--
-	}
+	return len(b)
 }
 
-func blank(c byte) byte {
-	if c == '\n' {
-		return c
+// special are the bytes that track looks at.
+var special = [256]bool{'"': true, '\\': true, '{': true, '[': true, '}': true, ']': true}
+
+func (u *unwrapper) blank(b []byte) {
+	for _, c := range b {
+		if c != '\n' {
+			c = ' '
+		}
+		u.buf = append(u.buf, c)
 	}
-	return ' '
 }

@@ -27,6 +27,9 @@ const maxNames = 160
 type Table struct {
 	slots map[string]uint8
 	rules []rule
+	// likely has a bit for the last byte of each name, by the name's length: most fields are in no table,
+	// and this says so without hashing them.
+	likely [64]uint64
 }
 
 type rule struct {
@@ -47,6 +50,7 @@ func New(texts ...string) *Table {
 					panic(fmt.Sprintf("taxonomy: more than %d names", maxNames))
 				}
 				t.slots[w] = uint8(len(t.slots))
+				t.likely[len(w)&63] |= 1 << (w[len(w)-1] & 63)
 			}
 			if i > 0 {
 				t.rules = append(t.rules, rule{t.slots[words[0]], t.slots[w], w})
@@ -60,7 +64,11 @@ func New(texts ...string) *Table {
 func (t *Table) Add(ev *event.Event) {
 	var at [maxNames]int32 // the place of a name in Fields, counted from 1
 	for i := range ev.Fields {
-		if slot, ok := t.slots[ev.Fields[i].Name]; ok {
+		name := ev.Fields[i].Name
+		if name == "" || t.likely[len(name)&63]&(1<<(name[len(name)-1]&63)) == 0 {
+			continue
+		}
+		if slot, ok := t.slots[name]; ok {
 			at[slot] = int32(i + 1)
 		}
 	}

@@ -86,7 +86,7 @@ func (r *Reader) Next() (*event.Event, error) {
 		case len(line) == 0:
 			continue
 		case line[0] == '#':
-			err = r.head.take(string(line[1:]))
+			err = r.head.take(strings.ToValidUTF8(string(line[1:]), "\ufffd"))
 		default:
 			if err = r.record(string(line)); err == nil {
 				r.st.Events++
@@ -237,6 +237,9 @@ func (r *Reader) record(line string) error {
 	if n := strings.Count(line, h.separator) + 1; n != len(h.columns) {
 		return fmt.Errorf("%d fields where the header names %d: %w", n, len(h.columns), jsonl.ErrSyntax)
 	}
+	if !utf8.ValidString(line) {
+		line = strings.ToValidUTF8(line, "\ufffd")
+	}
 	r.ev = event.Event{Source: r.source, Record: strconv.FormatInt(r.line, 10), Fields: r.ev.Fields[:0]}
 	rest := line
 	for i := range h.columns {
@@ -298,17 +301,33 @@ func (h *header) scalar(kind event.Kind, text string) event.Value {
 	return event.Str(decode(text))
 }
 
-// isNumber tells whether a text is a decimal number as Zeek writes them.
+// isNumber tells whether a text is a decimal number as Zeek writes them: -12, 0.000251, 1.5e-05.
 func isNumber(text string) bool {
-	_, err := strconv.ParseFloat(text, 64)
-	return err == nil && !strings.ContainsAny(text, "xXpP_nN")
+	text = strings.TrimPrefix(text, "-")
+	digits := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c-'0' <= 9:
+			digits = true
+		case c == '.':
+			if !digits {
+				return false
+			}
+		case c == 'e':
+			_, err := strconv.ParseFloat(text, 64)
+			return err == nil
+		default:
+			return false
+		}
+	}
+	return digits && strings.Count(text, ".") <= 1
 }
 
 // decode undoes Zeek's escapes where the result is text: \\, and \xHH of printable ASCII, tab, and whole
-// UTF-8 characters. Others stay, as does UTF-8 that is broken from the start, as U+FFFD.
+// UTF-8 characters. Others stay.
 func decode(text string) string {
 	if strings.IndexByte(text, '\\') < 0 {
-		return strings.ToValidUTF8(text, "\ufffd")
+		return text
 	}
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
@@ -344,7 +363,7 @@ func decode(text string) string {
 			out, text = append(out, text[:4]...), text[4:]
 		}
 	}
-	return strings.ToValidUTF8(string(out), "\ufffd")
+	return string(out)
 }
 
 // escaped reads the \xHH that a text starts with.
