@@ -73,8 +73,6 @@ file.Ext.original.path          SourceFilename
 dll.path                        ImageLoaded
 registry.path                   TargetObject
 registry.data.strings           Details
-host.name                       Computer
-host.hostname                   Computer
 `
 
 const trail = `
@@ -111,9 +109,7 @@ func Is(has taxonomy.Marks) bool {
 
 // Name gives an event its logsource and its further names. Its time is @timestamp, which the JSON decoder knows.
 func Name(ev *event.Event) {
-	if ev.Computer == "" {
-		ev.Computer = either(ev, "host.hostname", "host.name")
-	}
+	taxonomy.Computer(ev, either(ev, "host.hostname", "host.name"))
 	f := factsOf(ev)
 	if f.dataset == "aws.cloudtrail" {
 		trails.Add(ev)
@@ -123,14 +119,14 @@ func Name(ev *event.Event) {
 	ev.Category = f.category()
 	ev.Product, ev.Service = f.logsource(ev)
 	names.Add(ev)
-	add(ev)
+	f.add(ev)
 }
 
 // facts are what routes an event.
 type facts struct {
 	categories, types event.Value
 	dataset           string
-	dns, web          bool
+	dns, web, hash    bool
 }
 
 func factsOf(ev *event.Event) (f facts) {
@@ -146,6 +142,8 @@ func factsOf(ev *event.Event) (f facts) {
 			f.dns = true
 		case "http.request.method", "url.original", "url.full", "url.path":
 			f.web = true
+		default:
+			f.hash = f.hash || strings.Contains(field.Name, "hash.") || strings.HasSuffix(field.Name, ".imphash")
 		}
 	}
 	return f
@@ -227,13 +225,29 @@ func (f *facts) logsource(ev *event.Event) (product, service string) {
 }
 
 // add names what takes more than a second name.
-func add(ev *event.Event) {
+func (f *facts) add(ev *event.Event) {
 	if user := taxonomy.Text(ev, "user.name"); user != "" {
 		if domain := taxonomy.Text(ev, "user.domain"); domain != "" {
 			user = domain + `\` + user
 		}
 		taxonomy.Put(ev, "User", event.Str(user))
 	}
+	if f.hash {
+		addHashes(ev)
+	}
+	switch strings.ToLower(taxonomy.Text(ev, "network.direction")) {
+	case "egress", "outbound", "outgoing":
+		taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "true"})
+	case "ingress", "inbound", "incoming":
+		taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "false"})
+	}
+	if f.web {
+		addRequest(ev)
+	}
+}
+
+// addHashes writes the fingerprints of what the event is about as Sysmon writes Hashes.
+func addHashes(ev *event.Event) {
 	var b strings.Builder
 	for _, owner := range [...]string{"process.", "dll.", "file."} {
 		for _, algorithm := range [...]string{"md5", "sha1", "sha256"} {
@@ -242,15 +256,12 @@ func add(ev *event.Event) {
 		taxonomy.AppendHash(&b, "imphash", taxonomy.Text(ev, owner+"pe.imphash"))
 		if b.Len() > 0 {
 			taxonomy.Put(ev, "Hashes", event.Str(b.String()))
-			break
+			return
 		}
 	}
-	switch strings.ToLower(taxonomy.Text(ev, "network.direction")) {
-	case "egress", "outbound", "outgoing":
-		taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "true"})
-	case "ingress", "inbound", "incoming":
-		taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "false"})
-	}
+}
+
+func addRequest(ev *event.Event) {
 	target := either(ev, "url.original", "url.full", "url.path")
 	if query := taxonomy.Text(ev, "url.query"); query != "" && !strings.Contains(target, "?") {
 		target += "?" + query

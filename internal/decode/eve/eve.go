@@ -115,9 +115,7 @@ func Name(ev *event.Event) {
 		k = other
 	}
 	ev.Product, ev.Category, ev.Service = Product, k.category, service
-	if sensor := taxonomy.Text(ev, "host"); ev.Computer == "" {
-		ev.Computer = sensor
-	}
+	taxonomy.Computer(ev, taxonomy.Text(ev, "host"))
 	k.table.Add(ev)
 	if k.web {
 		taxonomy.Request(ev, "http", taxonomy.Text(ev, "http.hostname"), taxonomy.Text(ev, "http.url"))

@@ -37,7 +37,6 @@ dst_endpoint.hostname          DestinationHostname
 connection_info.protocol_name  Protocol
 actor.user.name                User
 action                         action
-device.hostname                Computer
 `
 
 // process is a process that something happened to.
@@ -153,9 +152,7 @@ func Name(ev *event.Event) {
 	} else if t, err := time.Parse(time.RFC3339Nano, taxonomy.Text(ev, "time_dt")); err == nil {
 		ev.Time = t.UTC()
 	}
-	if ev.Computer == "" {
-		ev.Computer = taxonomy.Text(ev, "device.hostname")
-	}
+	taxonomy.Computer(ev, taxonomy.Text(ev, "device.hostname"))
 	if strings.EqualFold(taxonomy.Text(ev, "metadata.product.name"), "CloudTrail") {
 		nameTrail(ev)
 		return

@@ -115,6 +115,14 @@ func First(v event.Value) string {
 	return ""
 }
 
+// Computer says which computer an event is of, where it does not say so itself.
+func Computer(ev *event.Event, name string) {
+	if ev.Computer == "" && name != "" {
+		ev.Computer = name
+		Put(ev, "Computer", event.Str(name))
+	}
+}
+
 // Whole makes all fields present in Fields, so that they can be looked at and named. Only events that are
 // no Windows records pay for it.
 func Whole(ev *event.Event) {

@@ -36,6 +36,19 @@ func New(r io.Reader, opts jsonl.Options) *Reader {
 	return &Reader{in: r, opts: opts, hint: zeek.Hint(opts.Source)}
 }
 
+// MaxHeader is how much of a file's start Resume wants at most.
+const MaxHeader = 64 << 10
+
+// Resume makes a reader of a stream that is the rest of a file. head is what that file starts with, up to
+// MaxHeader bytes and no further than the stream's start: some formats have a header there.
+func Resume(head []byte, r io.Reader, opts jsonl.Options) *Reader {
+	rd := New(r, opts)
+	if bytes.HasPrefix(head, []byte(zeek.Magic)) {
+		rd.src = zeek.Resume(head, r, opts.Source)
+	}
+	return rd
+}
+
 // Stats tells what was read so far.
 func (r *Reader) Stats() jsonl.Stats {
 	if r.src == nil {

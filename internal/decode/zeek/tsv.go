@@ -70,6 +70,18 @@ func (h *header) reset(separator string) {
 	*h = header{separator: separator, set: ",", empty: "(empty)", unset: "-"}
 }
 
+// Resume makes a reader of a stream that is the rest of a file; head is what that file starts with. It takes
+// the header from there, and counts from the stream's own first line.
+func Resume(head []byte, r io.Reader, source string) *Reader {
+	rd := New(r, source)
+	for line := range bytes.Lines(head) {
+		if text, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte("#")); ok && line[len(line)-1] == '\n' {
+			_ = rd.head.take(strings.ToValidUTF8(string(text), "\ufffd")) // it was reported where it was read
+		}
+	}
+	return rd
+}
+
 // Stats tells what was read so far.
 func (r *Reader) Stats() jsonl.Stats { return r.st }
 

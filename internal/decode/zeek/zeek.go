@@ -132,9 +132,7 @@ func name(ev *event.Event, log string) {
 	if t, ok := parseTime(taxonomy.Text(ev, "ts")); ok {
 		ev.Time = t
 	}
-	if sensor := taxonomy.Text(ev, "_system_name"); sensor != "" && ev.Computer == "" {
-		ev.Computer = sensor
-	}
+	taxonomy.Computer(ev, taxonomy.Text(ev, "_system_name"))
 	k, known := kinds[log]
 	if !known {
 		k = kinds["intel"]
