@@ -95,7 +95,7 @@ detection:
 	for _, d := range got.detections {
 		by[filepath.Base(d.Source)]++
 	}
-	if want := map[string]int{"dns.log": 1, "ecs.json": 1, "eve.json": 2, "ocsf.json": 1, "zeek.json": 1}; !maps.Equal(by, want) {
+	if want := map[string]int{"dns.log": 1, "ecs.json": 2, "eve.json": 2, "ocsf.json": 1, "zeek.json": 1}; !maps.Equal(by, want) {
 		t.Errorf("got %v, want %v", by, want)
 	}
 }

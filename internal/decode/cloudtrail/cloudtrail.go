@@ -6,12 +6,14 @@
 //
 //	sourceIPAddress                          src_ip, SourceIp
 //	userIdentity.userName, else its arn      User
+//	everything below detail (EventBridge)    the same without detail
 //	everything below requestParameters, responseElements and additionalEventData
 //	                                         a list of that name: some rules search the whole section
 package cloudtrail
 
 import (
 	"strings"
+	"time"
 
 	"shieldwall/internal/decode/taxonomy"
 	"shieldwall/internal/event"
@@ -32,7 +34,7 @@ userIdentity.arn      User
 // sections are objects that rules search as a whole.
 var sections = [...]string{"requestParameters", "responseElements", "additionalEventData"}
 
-// Is tells from what an object has whether it is a CloudTrail record.
+// Is tells from what an object has whether it is a CloudTrail record, or one that EventBridge carries in detail.
 func Is(has taxonomy.Marks) bool {
 	const both = taxonomy.EventSource | taxonomy.EventName
 	return has&both == both && has&(taxonomy.AWSRegion|taxonomy.EventVersion) != 0
@@ -41,6 +43,12 @@ func Is(has taxonomy.Marks) bool {
 // Name gives a record its logsource and its further names. Its time is eventTime, which the JSON decoder knows.
 func Name(ev *event.Event) {
 	ev.Product, ev.Service = Product, Service
+	taxonomy.Lift(ev, "detail.")
+	if ev.Time.IsZero() {
+		if t, err := time.Parse(time.RFC3339, taxonomy.Text(ev, "eventTime")); err == nil {
+			ev.Time = t.UTC()
+		}
+	}
 	var whole [len(sections)]event.Value
 	for i := range ev.Fields {
 		f := &ev.Fields[i]

@@ -79,6 +79,21 @@ func TestName(t *testing.T) {
 	}
 }
 
+// TestEventBridge: a record that EventBridge carries is the record. Its own time is the record's too.
+func TestEventBridge(t *testing.T) {
+	got := read(t, strings.NewReader(`{"version":"0","detail-type":"AWS API Call via CloudTrail","source":"aws.s3","account":"1","detail":`+
+		`{"eventVersion":"1.08","eventTime":"2023-07-19T21:11:57Z","eventSource":"s3.amazonaws.com","eventName":"DeleteBucket","awsRegion":"eu-west-1",`+
+		`"sourceIPAddress":"192.0.2.7","requestParameters":{"bucketName":"x"}}}`))[0]
+	for name, want := range map[string]string{"eventName": "DeleteBucket", "detail.eventName": "DeleteBucket", "src_ip": "192.0.2.7", "requestParameters": "[x]"} {
+		if v, ok := got.Get(name); !ok || spell(v) != want {
+			t.Errorf("%s is %q", name, spell(v))
+		}
+	}
+	if got.Product != "aws" || got.Time.Unix() != 1689801117 {
+		t.Errorf("%s at %v", got.Product, got.Time)
+	}
+}
+
 // TestIs: others have an eventName too.
 func TestIs(t *testing.T) {
 	for _, line := range []string{
@@ -122,7 +137,7 @@ func TestUnwrap(t *testing.T) {
 }
 
 func seeds() []string {
-	return append(strings.Split(strings.TrimSpace(trail), "\n"), trail, trail+trail, `{"Records":[]}`, `{"Records":[{"a":1}`, `{"Records":[]]]}`,
+	return append(strings.Split(strings.TrimSpace(trail), "\n"), `{"detail":{"detail":{"a":1},"eventName":2},"detail.":3,"detail.x":4,"x":5}`, trail, trail+trail, `{"Records":[]}`, `{"Records":[{"a":1}`, `{"Records":[]]]}`,
 		`{"eventSource":[1],"eventName":{},"requestParameters":[{"a":null},"x"],"requestParameters.b":[1,2]}`, `{"records" : [{"a":"\u005d"}] } {"a":1}`)
 }
 

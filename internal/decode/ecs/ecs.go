@@ -12,8 +12,9 @@
 //	library   image_load          driver   driver_load
 //
 // The product is the operating system (host.os.type, else .family, .platform). event.dataset overrides it for
-// sensors that have a Sigma product of their own: zeek.X, suricata.eve, aws.cloudtrail, the latter under
-// CloudTrail's own names.
+// sensors that have a Sigma product of their own: zeek.X, suricata.eve and aws.cloudtrail. Their events get the
+// sensor's own names too, which rules for them ask for: those below zeek.X and suricata.eve without that prefix,
+// and CloudTrail's by the table trail.
 package ecs
 
 import (
@@ -118,6 +119,14 @@ func Name(ev *event.Event) {
 	}
 	ev.Category = f.category()
 	ev.Product, ev.Service = f.logsource(ev)
+	if ev.Category == "network_connection" && sensors[ev.Product] && ev.Service != "conn" && ev.Service != "flow" {
+		ev.Category = "" // a sensor has one log of connections; its others tell of the same ones
+	}
+	if f.dataset == "suricata.eve" {
+		taxonomy.Lift(ev, "suricata.eve.")
+	} else if strings.HasPrefix(f.dataset, "zeek.") {
+		taxonomy.Lift(ev, f.dataset+".")
+	}
 	names.Add(ev)
 	f.add(ev)
 }
@@ -201,6 +210,9 @@ func (f *facts) category() string {
 	}
 	return ""
 }
+
+// sensors are products that watch the wire.
+var sensors = map[string]bool{"zeek": true, "suricata": true}
 
 // logsource gives the product and service of an event.
 func (f *facts) logsource(ev *event.Event) (product, service string) {

@@ -65,6 +65,8 @@ func TestName(t *testing.T) {
 		{"macos/file_event/", "", map[string]string{"TargetFilename": "/Users/x/Library/LaunchAgents/a.plist", "Image": "/bin/zsh"}},
 		{"zeek/network_connection/conn", "", map[string]string{"dst_ip": "69.42.98.86", "dst_port": "23"}},
 		{"aws//cloudtrail", "", map[string]string{"eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com", "src_ip": "192.0.2.77", "userIdentity.type": "IAMUser", "User": "mallory"}},
+		{"zeek//dce_rpc", "", map[string]string{"endpoint": "svcctl", "operation": "CreateServiceA", "SourceIp": "10.0.0.7"}},
+		{"suricata/dns/dns", "", map[string]string{"dns.rrname": "a.example", "query": "a.example", "event_type": "dns"}},
 	}
 	got := read(t, []byte(sample))
 	if len(got) != len(wants) {

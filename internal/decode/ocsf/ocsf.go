@@ -253,11 +253,7 @@ func hashes(ev *event.Event, list string) {
 // nameTrail gives an event that was a CloudTrail record that record's names. What OCSF has no place for is below
 // unmapped.
 func nameTrail(ev *event.Event) {
-	for i := range ev.Fields {
-		if name, ok := strings.CutPrefix(ev.Fields[i].Name, "unmapped."); ok && name != "" {
-			taxonomy.Put(ev, name, ev.Fields[i].Value)
-		}
-	}
+	taxonomy.Lift(ev, "unmapped.")
 	trails.Add(ev)
 	cloudtrail.Name(ev)
 }

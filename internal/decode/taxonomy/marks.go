@@ -48,13 +48,13 @@ func mark(name string) Marks {
 		return FlowID
 	case "stats.uptime":
 		return SuricataStats
-	case "eventSource":
+	case "eventSource", "detail.eventSource":
 		return EventSource
-	case "eventName":
+	case "eventName", "detail.eventName":
 		return EventName
-	case "eventVersion":
+	case "eventVersion", "detail.eventVersion":
 		return EventVersion
-	case "awsRegion":
+	case "awsRegion", "detail.awsRegion":
 		return AWSRegion
 	case "class_uid":
 		return ClassUID

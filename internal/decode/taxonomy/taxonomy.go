@@ -90,6 +90,28 @@ func Put(ev *event.Event, name string, v event.Value) {
 	}
 }
 
+// Lift gives the fields below a prefix the names that they have without it: a record that another format
+// wraps has its own names again. What is there already stays.
+func Lift(ev *event.Event, prefix string) {
+	var taken map[string]bool // made when needed: an event may have thousands of fields
+	for i := range len(ev.Fields) {
+		name, ok := strings.CutPrefix(ev.Fields[i].Name, prefix)
+		if !ok || name == "" {
+			continue
+		}
+		if taken == nil {
+			taken = make(map[string]bool, len(ev.Fields))
+			for j := range ev.Fields {
+				taken[ev.Fields[j].Name] = true
+			}
+		}
+		if !taken[name] {
+			taken[name] = true
+			push(ev, name, ev.Fields[i].Value)
+		}
+	}
+}
+
 func push(ev *event.Event, name string, v event.Value) {
 	f := event.Field{Name: name, Value: v}
 	if ev.Names != nil {

@@ -53,6 +53,14 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestLift(t *testing.T) {
+	ev := eventOf("p.a", "1", "b", "own", "p.b", "2", "p.", "3", "p.p.a", "4", "q.a", "5", "px", "6")
+	Lift(ev, "p.")
+	if got, want := spell(ev), "p.a=1 b=own p.b=2 p.=3 p.p.a=4 q.a=5 px=6 a=1"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestTableLimit(t *testing.T) {
 	defer func() {
 		if recover() == nil {
