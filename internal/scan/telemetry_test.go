@@ -1,12 +1,15 @@
 package scan
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zip"
 )
 
 // samples copies the decoders' samples to a folder, each changed by edit.
@@ -70,6 +73,14 @@ func TestTelemetry(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
 	}
 
+	packed := filepath.Join(t.TempDir(), "all.zip")
+	if err := pack(packed, dir); err != nil {
+		t.Fatal(err)
+	}
+	if zipped := run(t, Options{Rules: paths, Paths: []string{packed}}); zipped.err != nil || zipped.Events != got.Events || zipped.Detections != got.Detections {
+		t.Errorf("in an archive: %+v %v, want %+v", zipped.Stats, zipped.err, got.Stats)
+	}
+
 	miss := strings.NewReplacer("api.telegram.org", "api.telegram.example", "IEX ", "INDEX ", "Microsoft BITS/7.8", "Mozilla/5.0",
 		"8BB00EE", "8BB00EF", "pool.minexmr.com", "pool.minexmr.example", "StopLogging", "StartLogging", `"type":"Root"`, `"type":"User"`,
 		"69.42.98.86", "69.42.98.87", ".%2e", "x", ".ngrok.com", ".ngrok.example")
@@ -77,6 +88,16 @@ func TestTelemetry(t *testing.T) {
 	if got := run(t, Options{Rules: paths, Paths: []string{dir}}); got.err != nil || len(got.detections) > 0 {
 		t.Errorf("near misses: %v %v", got.err, got.detections)
 	}
+}
+
+// pack makes a zip archive of a folder.
+func pack(path, dir string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	z := zip.NewWriter(f)
+	return errors.Join(z.AddFS(os.DirFS(dir)), z.Close(), f.Close())
 }
 
 // TestAcrossFormats: one rule in the taxonomy's names meets the same act, whoever saw it.
