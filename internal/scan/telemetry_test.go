@@ -43,6 +43,7 @@ func TestTelemetry(t *testing.T) {
 		"8ad1600d-e9dc-4251-b0ee-a65268f29add": "rules/cloud/aws/cloudtrail/aws_root_account_usage.yml",
 		"881834a4-6659-4773-821e-1c151789d873": "rules-emerging-threats/2017/TA/Equation-Group/net_firewall_apt_equationgroup_c2.yml",
 		"3007fec6-e761-4319-91af-e32e20ac43f5": "rules-emerging-threats/2021/Exploits/CVE-2021-41773/web_cve_2021_41773_apache_path_traversal.yml",
+		"d7fb8f0e-bd5f-45c2-b467-19571c490d7e": "rules/network/firewall/net_firewall_cleartext_protocols.yml",
 		"19bf6fdb-7721-4f3d-867f-53467f6a5db6": "rules/linux/network_connection/net_connection_lnx_ngrok_tunnel.yml",
 	}
 	var paths []string
@@ -51,9 +52,9 @@ func TestTelemetry(t *testing.T) {
 	}
 	want := []string{
 		"conn.log:10 881834a4", "dns.log:9 bf74135c",
-		"ecs.json:3 c64c5175", "ecs.json:4 3007fec6", "ecs.json:5 9eb68894", "ecs.json:7 881834a4", "ecs.json:8 4db60cc0",
+		"ecs.json:11 881834a4", "ecs.json:3 c64c5175", "ecs.json:4 3007fec6", "ecs.json:5 9eb68894", "ecs.json:7 881834a4", "ecs.json:8 4db60cc0",
 		"eve.json:1 c64c5175", "eve.json:2 8ae51330", "eve.json:4 9eb68894", "eve.json:6 881834a4",
-		"ocsf.json:2 19bf6fdb", "ocsf.json:3 c64c5175", "ocsf.json:4 9eb68894", "ocsf.json:7 4db60cc0",
+		"ocsf.json:2 19bf6fdb", "ocsf.json:3 c64c5175", "ocsf.json:4 9eb68894", "ocsf.json:7 4db60cc0", "ocsf.json:8 881834a4", "ocsf.json:8 d7fb8f0e",
 		"trail.json:1 4db60cc0", "trail.json:2 8ad1600d",
 		"zeek.json:2 bf74135c", "zeek.json:5 7100f7e3",
 	}
@@ -83,7 +84,7 @@ func TestTelemetry(t *testing.T) {
 
 	miss := strings.NewReplacer("api.telegram.org", "api.telegram.example", "IEX ", "INDEX ", "Microsoft BITS/7.8", "Mozilla/5.0",
 		"8BB00EE", "8BB00EF", "pool.minexmr.com", "pool.minexmr.example", "StopLogging", "StartLogging", `"type":"Root"`, `"type":"User"`,
-		"69.42.98.86", "69.42.98.87", ".%2e", "x", ".ngrok.com", ".ngrok.example")
+		"69.42.98.86", "69.42.98.87", "89.185.234.145", "89.185.234.146", `"action_id":1`, `"action_id":2`, ".%2e", "x", ".ngrok.com", ".ngrok.example")
 	dir = samples(t, func(_, text string) string { return miss.Replace(text) })
 	if got := run(t, Options{Rules: paths, Paths: []string{dir}}); got.err != nil || len(got.detections) > 0 {
 		t.Errorf("near misses: %v %v", got.err, got.detections)

@@ -5,7 +5,7 @@
 // event.category with event.type gives the category:
 //
 //	process   start process_creation, end process_termination
-//	network   network_connection; with dns.question dns
+//	network   network_connection; of no computer (so it was a device between them) firewall; with dns.question dns
 //	web       proxy; of a server's own log (apache, nginx, iis, tomcat) webserver
 //	file      creation and change file_event, deletion file_delete
 //	registry  registry_set; creation registry_add, deletion registry_delete
@@ -119,8 +119,13 @@ func Name(ev *event.Event) {
 	}
 	ev.Category = f.category()
 	ev.Product, ev.Service = f.logsource(ev)
-	if ev.Category == "network_connection" && sensors[ev.Product] && ev.Service != "conn" && ev.Service != "flow" {
-		ev.Category = "" // a sensor has one log of connections; its others tell of the same ones
+	if ev.Category == "network_connection" {
+		switch {
+		case ev.Product == "":
+			ev.Category = "firewall"
+		case sensors[ev.Product] && ev.Service != "conn" && ev.Service != "flow":
+			ev.Category = "" // a sensor has one log of connections; its others tell of the same ones
+		}
 	}
 	if f.dataset == "suricata.eve" {
 		taxonomy.Lift(ev, "suricata.eve.")
@@ -249,9 +254,12 @@ func (f *facts) add(ev *event.Event) {
 	}
 	switch strings.ToLower(taxonomy.Text(ev, "network.direction")) {
 	case "egress", "outbound", "outgoing":
-		taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "true"})
+		taxonomy.Put(ev, "Initiated", taxonomy.Bool(true))
 	case "ingress", "inbound", "incoming":
-		taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "false"})
+		taxonomy.Put(ev, "Initiated", taxonomy.Bool(false))
+	}
+	if denied := has(f.types, "denied"); denied || has(f.types, "allowed") {
+		taxonomy.Put(ev, "blocked", taxonomy.Bool(denied))
 	}
 	if f.web {
 		addRequest(ev)

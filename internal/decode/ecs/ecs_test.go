@@ -67,6 +67,7 @@ func TestName(t *testing.T) {
 		{"aws//cloudtrail", "", map[string]string{"eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com", "src_ip": "192.0.2.77", "userIdentity.type": "IAMUser", "User": "mallory"}},
 		{"zeek//dce_rpc", "", map[string]string{"endpoint": "svcctl", "operation": "CreateServiceA", "SourceIp": "10.0.0.7"}},
 		{"suricata/dns/dns", "", map[string]string{"dns.rrname": "a.example", "query": "a.example", "event_type": "dns"}},
+		{"/firewall/", "", map[string]string{"src_ip": "69.42.98.86", "dst_port": "8080", "blocked": "true"}},
 	}
 	got := read(t, []byte(sample))
 	if len(got) != len(wants) {

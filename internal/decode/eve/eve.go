@@ -94,7 +94,7 @@ var (
 		"dns":     {category: "dns", table: taxonomy.New(common, dns)},
 		"http":    {category: "proxy", table: taxonomy.New(common, http), web: true},
 		"flow":    {category: "network_connection", table: other.table},
-		"netflow": {category: "network_connection", table: other.table},
+		"netflow": {category: "network_connection", table: taxonomy.New(common, "dest_port destination.port")},
 		"drop":    {category: "firewall", table: other.table},
 		"alert":   {table: taxonomy.New(common, dns, http), web: true},
 	}
@@ -123,12 +123,8 @@ func Name(ev *event.Event) {
 	switch service {
 	case "drop":
 		taxonomy.Put(ev, "action", event.Str("drop"))
-		taxonomy.Put(ev, "blocked", event.Value{Kind: event.Bool, Text: "true"})
+		taxonomy.Put(ev, "blocked", taxonomy.Bool(true))
 	case "alert":
-		blocked := "false"
-		if strings.EqualFold(taxonomy.Text(ev, "alert.action"), "blocked") {
-			blocked = "true"
-		}
-		taxonomy.Put(ev, "blocked", event.Value{Kind: event.Bool, Text: blocked})
+		taxonomy.Put(ev, "blocked", taxonomy.Bool(strings.EqualFold(taxonomy.Text(ev, "alert.action"), "blocked")))
 	}
 }

@@ -8,7 +8,7 @@
 //	1007 process          1 launch process_creation, 2 terminate process_termination, 3 open process_access
 //	201001 registry key   1 registry_add, 4 registry_delete, 5 registry_rename
 //	201002 registry value 1, 2 registry_set, 4 registry_delete
-//	4001 network          network_connection
+//	4001 network          network_connection; of no device's system (VPC flow logs, firewalls) firewall, blocked
 //	4002 HTTP             proxy
 //	4003 DNS              dns
 //	6003 API, 3xxx identity   of CloudTrail: product aws, service cloudtrail, under CloudTrail's own names
@@ -36,7 +36,6 @@ dst_endpoint.port              DestinationPort dst_port
 dst_endpoint.hostname          DestinationHostname
 connection_info.protocol_name  Protocol
 actor.user.name                User
-action                         action
 `
 
 // process is a process that something happened to.
@@ -212,11 +211,20 @@ func nameAct(ev *event.Event, class string) {
 			taxonomy.Put(ev, "TargetObject", event.Str(path))
 		}
 	case "4001":
+		if ev.Product == "" {
+			ev.Category = "firewall"
+		}
+		switch taxonomy.Text(ev, "action_id") {
+		case "1":
+			taxonomy.Put(ev, "blocked", taxonomy.Bool(false))
+		case "2":
+			taxonomy.Put(ev, "blocked", taxonomy.Bool(true))
+		}
 		switch taxonomy.Text(ev, "connection_info.direction_id") {
 		case "1":
-			taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "false"})
+			taxonomy.Put(ev, "Initiated", taxonomy.Bool(false))
 		case "2":
-			taxonomy.Put(ev, "Initiated", event.Value{Kind: event.Bool, Text: "true"})
+			taxonomy.Put(ev, "Initiated", taxonomy.Bool(true))
 		}
 	case "4002":
 		target := taxonomy.Text(ev, "http_request.url.url_string")

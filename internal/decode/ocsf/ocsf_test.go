@@ -65,6 +65,7 @@ func TestName(t *testing.T) {
 		{"windows/registry_set/", "", map[string]string{"TargetObject": `HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Run\evil`, "Details": `C:\x.exe`}},
 		{"aws//cloudtrail", "", map[string]string{"eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com", "sourceIPAddress": "192.0.2.77",
 			"userIdentity.type": "IAMUser", "requestParameters.name": "my-trail", "requestParameters": "[my-trail]", "eventType": "AwsApiCall", "SourceIp": "192.0.2.77"}},
+		{"/firewall/", "", map[string]string{"dst_ip": "89.185.234.145", "dst_port": "23", "blocked": "false", "Initiated": "true"}},
 	}
 	got := read(t, []byte(sample))
 	if len(got) != len(wants) {

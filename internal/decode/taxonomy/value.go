@@ -1,6 +1,11 @@
 package taxonomy
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+
+	"shieldwall/internal/event"
+)
 
 // System gives Sigma's product for the name of an operating system; it is empty for those it has none for.
 func System(name string) string {
@@ -26,4 +31,9 @@ func AppendHash(b *strings.Builder, algorithm, digits string) {
 	b.WriteString(strings.ReplaceAll(strings.ToUpper(algorithm), "-", ""))
 	b.WriteByte('=')
 	b.WriteString(strings.ToUpper(digits))
+}
+
+// Bool makes a boolean value.
+func Bool(b bool) event.Value {
+	return event.Value{Kind: event.Bool, Text: strconv.FormatBool(b)}
 }
