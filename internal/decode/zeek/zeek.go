@@ -83,11 +83,12 @@ var kinds = func() map[string]kind {
 }()
 
 // Hint gives the log that a source's name speaks of: conn.log, dns.2024-03-05-10-00-00.log.gz,
-// ssl_20240305_10:00:00-11:00:00+0000.log.gz. It is empty where the name is none of a log.
+// ssl_20240305_10:00:00-11:00:00+0000.log.gz. It is empty where the name is none of a log: stats.json may be
+// anybody's.
 func Hint(source string) string {
 	base := source[strings.LastIndexAny(source, `/\!`)+1:]
-	name, _, dotted := strings.Cut(base, ".")
-	if !dotted {
+	name, rest, _ := strings.Cut(base, ".")
+	if !strings.Contains("."+rest, ".log") {
 		return ""
 	}
 	if _, known := kinds[name]; known {
@@ -144,26 +145,81 @@ func name(ev *event.Event, log string) {
 	}
 }
 
-// signs are fields, all of which one log alone has.
-var signs = []struct{ log, first, second string }{
-	{"conn", "conn_state", ""}, {"dns", "qtype_name", ""}, {"dns", "query", "trans_id"}, {"http", "trans_depth", "method"},
-	{"http", "status_code", "host"}, {"ssl", "cipher", "version"}, {"ssl", "server_name", ""}, {"smtp", "helo", ""},
-	{"dce_rpc", "endpoint", "operation"}, {"kerberos", "request_type", "till"}, {"kerberos", "request_type", "cipher"},
-	{"smb_mapping", "share_type", ""}, {"smb_files", "action", "times.modified"}, {"smb_files", "action", "path"},
-	{"ntlm", "domainname", ""}, {"ntlm", "server_nb_computer_name", ""}, {"rdp", "security_protocol", ""},
-	{"rdp", "cookie", "result"}, {"ssh", "auth_attempts", ""}, {"ssh", "server", "client"}, {"ftp", "command", "reply_code"},
-	{"dhcp", "msg_types", ""}, {"x509", "certificate.serial", ""}, {"pe", "machine", "subsystem"}, {"files", "mime_type", "fuid"},
-	{"files", "analyzers", "fuid"}, {"intel", "seen.indicator", ""}, {"notice", "note", "msg"}, {"weird", "name", "notice"},
-	{"tunnel", "tunnel_type", ""}, {"dpd", "failure_reason", ""}, {"snmp", "community", ""}, {"sip", "call_id", ""},
-	{"radius", "ttl", "result"}, {"irc", "nick", ""}, {"modbus", "func", ""}, {"syslog", "facility", "severity"},
+// sign is a log and the fields, all of which it alone has.
+type sign struct {
+	log  string
+	need uint64 // bits of signBits
 }
 
-func guess(ev *event.Event) string {
-	for _, s := range signs {
-		if _, ok := ev.Get(s.first); !ok {
+// signBits number the fields of signs.
+var signBits = map[string]uint{}
+
+// signs tell the log of a JSON record that does not say it; the first that holds counts.
+var signs = func() (out []sign) {
+	for line := range strings.Lines(`
+conn         conn_state
+dns          qtype_name
+dns          query trans_id
+http         trans_depth method
+http         status_code host
+ssl          cipher version
+ssl          server_name
+smtp         helo
+dce_rpc      endpoint operation
+kerberos     request_type till
+kerberos     request_type cipher
+smb_mapping  share_type
+smb_files    action times.modified
+smb_files    action path
+ntlm         domainname
+ntlm         server_nb_computer_name
+rdp          security_protocol
+rdp          cookie result
+ssh          auth_attempts
+ssh          server client
+ftp          command reply_code
+dhcp         msg_types
+x509         certificate.serial
+pe           machine subsystem
+files        mime_type fuid
+files        analyzers fuid
+intel        seen.indicator
+notice       note msg
+weird        name notice
+tunnel       tunnel_type
+dpd          failure_reason
+snmp         community
+sip          call_id
+radius       ttl result
+irc          nick
+modbus       func
+syslog       facility severity
+`) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
 			continue
 		}
-		if _, ok := ev.Get(s.second); ok || s.second == "" {
+		s := sign{log: words[0]}
+		for _, name := range words[1:] {
+			if _, known := signBits[name]; !known {
+				signBits[name] = uint(len(signBits))
+			}
+			s.need |= 1 << signBits[name]
+		}
+		out = append(out, s)
+	}
+	return out
+}()
+
+func guess(ev *event.Event) string {
+	var has uint64
+	for i := range ev.Fields {
+		if bit, ok := signBits[ev.Fields[i].Name]; ok {
+			has |= 1 << bit
+		}
+	}
+	for _, s := range signs {
+		if has&s.need == s.need {
 			return s.log
 		}
 	}

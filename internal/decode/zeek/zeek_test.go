@@ -141,11 +141,37 @@ func TestHint(t *testing.T) {
 	for source, want := range map[string]string{
 		"conn.log": "conn", "a/b/dns.log.gz": "dns", "x.zip!logs/http.2024-03-05-10-00-00.log": "http",
 		`C:\logs\ssl_20240305_10:00:00-11:00:00+0000.log`: "ssl", "dns.10:00:00-11:00:00.log.gz": "dns", "dns_red_20240305.log": "dns",
-		"dce_rpc.log": "dce_rpc", "smb_files-20240305.json": "smb_files",
+		"dce_rpc.log": "dce_rpc", "smb_files-20240305.log": "smb_files",
+		"stats.json":      "",
 		"connections.log": "", "conn-summary.log": "", "evil.json": "", "dns": "", "": "", "ingest:dns": "",
 	} {
 		if got := Hint(source); got != want {
 			t.Errorf("%s: %q, want %q", source, got, want)
+		}
+	}
+}
+
+// TestGuess: every sign has a bit of its own and names a log that is known.
+func TestGuess(t *testing.T) {
+	if len(signBits) > 64 {
+		t.Errorf("%d names for 64 bits", len(signBits))
+	}
+	for _, s := range signs {
+		if _, known := kinds[s.log]; !known || s.need == 0 {
+			t.Errorf("%+v", s)
+		}
+		ev := &event.Event{}
+		for name, bit := range signBits {
+			if s.need>>bit&1 != 0 {
+				ev.Fields = append(ev.Fields, event.Field{Name: name})
+			}
+		}
+		if got := guess(ev); got != s.log {
+			t.Errorf("%v: %s, want %s", ev.Fields, got, s.log)
+		}
+		ev.Fields = ev.Fields[1:]
+		if got := guess(ev); got == s.log {
+			t.Errorf("%v is enough for %s", ev.Fields, got)
 		}
 	}
 }
