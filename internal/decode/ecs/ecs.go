@@ -71,6 +71,9 @@ process.parent.entity_id        ParentProcessGuid
 process.Ext.token.integrity_level_name IntegrityLevel
 file.path                       TargetFilename
 file.Ext.original.path          SourceFilename
+file.hash.md5                   md5
+file.hash.sha1                  sha1
+file.hash.sha256                sha256
 dll.path                        ImageLoaded
 registry.path                   TargetObject
 registry.data.strings           Details

@@ -30,6 +30,7 @@ dest_ip      DestinationIp dst_ip
 dest_port    DestinationPort dst_port
 proto        Protocol
 tls.sni      server_name DestinationHostname
+quic.sni     server_name DestinationHostname
 tls.subject  certificate.subject
 tls.issuerdn certificate.issuer
 tls.serial   certificate.serial

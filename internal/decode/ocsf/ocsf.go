@@ -178,6 +178,7 @@ func Name(ev *event.Event) {
 	case "1001", "1005", "201001", "201002", "4001", "4002", "4003":
 		acts.Add(ev)
 		hashes(ev, "module.file.hashes")
+		hashes(ev, "file.hashes")
 		nameAct(ev, class)
 	default:
 		plain.Add(ev)

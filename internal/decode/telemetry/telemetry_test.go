@@ -182,7 +182,7 @@ func BenchmarkName(b *testing.B) {
 	}
 }
 
-// BenchmarkReader reads the samples of all formats, mixed.
+// BenchmarkReader reads the samples of all formats, mixed; "scanned" is the same without names.
 func BenchmarkReader(b *testing.B) {
 	var mixed bytes.Buffer
 	for _, path := range []string{"../eve/testdata/eve.json", "../zeek/testdata/json.log", "../ocsf/testdata/ocsf.json", "../ecs/testdata/ecs.json"} {
@@ -193,13 +193,23 @@ func BenchmarkReader(b *testing.B) {
 		mixed.Write(data)
 	}
 	stream := bytes.Repeat(mixed.Bytes(), 50)
-	b.SetBytes(int64(len(stream)))
-	b.ReportAllocs()
-	for b.Loop() {
-		for r := telemetry.New(bytes.NewReader(stream), jsonl.Options{}); ; {
-			if _, err := r.Next(); err != nil {
-				break
+	type reader interface{ Next() (*event.Event, error) }
+	for name, open := range map[string]func() reader{
+		"named":   func() reader { return telemetry.New(bytes.NewReader(stream), jsonl.Options{}) },
+		"scanned": func() reader { return jsonl.New(bytes.NewReader(stream), jsonl.Options{}) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(stream)))
+			b.ReportAllocs()
+			events := 0
+			for b.Loop() {
+				for r := open(); ; events++ {
+					if _, err := r.Next(); err != nil {
+						break
+					}
+				}
 			}
-		}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
 	}
 }
