@@ -56,12 +56,36 @@ var packages = map[string]pkg{
 		"internal/stix":   "who may read is a question about markings",
 	}},
 
-	"internal/merkle":           {layer: formats},
-	"internal/entry":            {layer: formats},
-	"internal/seal":             {layer: formats, beside: map[string]string{"internal/entry": "what is sealed is an entry; its header is authenticated"}},
-	"internal/decode/evtx":      {layer: formats},
-	"internal/decode/jsonl":     {layer: formats},
-	"internal/decode/container": {layer: formats},
+	"internal/merkle":            {layer: formats},
+	"internal/entry":             {layer: formats},
+	"internal/seal":              {layer: formats, beside: map[string]string{"internal/entry": "what is sealed is an entry; its header is authenticated"}},
+	"internal/decode/evtx":       {layer: formats},
+	"internal/decode/jsonl":      {layer: formats},
+	"internal/decode/container":  {layer: formats},
+	"internal/decode/taxonomy":   {layer: formats},
+	"internal/decode/eve":        {layer: formats, beside: taxonomyBeside},
+	"internal/decode/cloudtrail": {layer: formats, beside: taxonomyBeside},
+	"internal/decode/ecs": {layer: formats, beside: map[string]string{
+		"internal/decode/taxonomy":   taxonomyWhy,
+		"internal/decode/cloudtrail": "CloudTrail arrives in ECS too",
+	}},
+	"internal/decode/ocsf": {layer: formats, beside: map[string]string{
+		"internal/decode/taxonomy":   taxonomyWhy,
+		"internal/decode/cloudtrail": "CloudTrail arrives in OCSF too",
+	}},
+	"internal/decode/zeek": {layer: formats, beside: map[string]string{
+		"internal/decode/taxonomy": taxonomyWhy,
+		"internal/decode/jsonl":    "a line that is left out is reported as a value is, so that callers know one kind of fault",
+	}},
+	"internal/decode/telemetry": {layer: formats, beside: map[string]string{
+		"internal/decode/jsonl":      "telemetry is read by it, then named",
+		"internal/decode/taxonomy":   "by its marks formats are told apart",
+		"internal/decode/eve":        telemetryWhy,
+		"internal/decode/zeek":       telemetryWhy,
+		"internal/decode/cloudtrail": telemetryWhy,
+		"internal/decode/ocsf":       telemetryWhy,
+		"internal/decode/ecs":        telemetryWhy,
+	}},
 
 	"internal/federation": {layer: core},
 
@@ -108,6 +132,13 @@ var packages = map[string]pkg{
 	"cmd/shieldwall": {layer: mains},
 	"cmd/lanes":      {layer: mains},
 }
+
+const (
+	taxonomyWhy  = "formats share the names that rules ask for"
+	telemetryWhy = "telemetry is the one place that tells formats apart"
+)
+
+var taxonomyBeside = map[string]string{"internal/decode/taxonomy": taxonomyWhy}
 
 // ban keeps an import to the packages that have a reason for it.
 type ban struct {

@@ -226,6 +226,9 @@ func (r *router) sources(ev *event.Event, out []source) []source {
 	}
 	if given.name != "" && !slices.ContainsFunc(categories, given.same) {
 		categories = append(categories, given)
+		for _, also := range impliedBy(product, given.name) {
+			categories = append(categories, category{name: also})
+		}
 	}
 	if product != "" {
 		out = append(out, source{Logsource: sigma.Logsource{Product: product}})

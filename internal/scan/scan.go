@@ -20,6 +20,7 @@ import (
 	"shieldwall/internal/decode/container"
 	"shieldwall/internal/decode/evtx"
 	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
@@ -235,7 +236,7 @@ func (s *scanner) visit(item *container.Item) error {
 	case container.EVTX:
 		s.stats.Files++
 		err = s.evtx(item)
-	case container.JSON:
+	case container.JSON, container.Zeek:
 		s.stats.Files++
 		err = s.json(item)
 	default:
@@ -274,7 +275,7 @@ func (s *scanner) evtx(item *container.Item) error {
 }
 
 func (s *scanner) json(item *container.Item) error {
-	in := jsonl.New(item.Reader(), jsonl.Options{Source: item.Source})
+	in := telemetry.New(item.Reader(), jsonl.Options{Source: item.Source})
 	defer func() { s.stats.Bytes = s.before + in.Stats().Bytes }()
 	for {
 		ev, err := in.Next()

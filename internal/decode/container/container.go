@@ -56,6 +56,8 @@ const (
 	EVTX
 	// JSON is a stream of JSON values, in UTF-8 or with a byte order mark in UTF-16.
 	JSON
+	// Zeek is a log of Zeek's in tab-separated values.
+	Zeek
 )
 
 // String names the kind.
@@ -65,6 +67,8 @@ func (k Kind) String() string {
 		return "EVTX"
 	case JSON:
 		return "JSON"
+	case Zeek:
+		return "Zeek TSV"
 	}
 	return "unknown"
 }

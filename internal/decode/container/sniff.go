@@ -64,6 +64,8 @@ func kindOf(head []byte) Kind {
 		return EVTX
 	case isJSON(head):
 		return JSON
+	case bytes.HasPrefix(head, []byte("#separator ")):
+		return Zeek
 	}
 	return Unknown
 }

@@ -309,3 +309,26 @@ func FuzzLines(f *testing.F) {
 		}
 	})
 }
+
+// TestHeader: the header at a file's start counts for rows that come later, after a restart too.
+func TestHeader(t *testing.T) {
+	w := newWorld(t)
+	path := w.path("conn.log")
+	f := w.start(Source{Path: path})
+	w.write("conn.log", "#separator \\x09\n#path\tconn\n#fields\tts\tv\n")
+	w.polls(f)
+	w.append("conn.log", "#types\ttime\tcount\n1.5\t1\n")
+	w.polls(f)
+	w.append("conn.log", "2.5\t2\n")
+	w.polls(f)
+	f = w.start(Source{Path: path}) // a restart
+	w.polls(f)
+	w.append("conn.log", "3.5\t3\n4.5\n4.6\t4\n")
+	w.polls(f)
+	if got, want := strings.Join(w.events, " "), "1@conn.log:5 2@conn.log:6 3@conn.log:7 4@conn.log:9"; got != want {
+		t.Errorf("took %s, want %s", got, want)
+	}
+	if st := f.Stats(); st.Errors != 1 || !strings.Contains(st.LastError, "line 8") {
+		t.Errorf("stats: %+v", st)
+	}
+}

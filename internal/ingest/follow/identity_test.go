@@ -45,7 +45,7 @@ func TestMark(t *testing.T) {
 func TestKindOf(t *testing.T) {
 	for head, want := range map[string]kind{
 		"": kindUnknown, " \n": kindUnknown, "{": kindLines, "\n {\"a\"": kindLines, bom + "{": kindLines, bom[:2]: kindUnknown,
-		"Elf": kindUnknown, evtxMagic + "x": kindEVTX, "ElfX": kindIgnored, "[": kindIgnored, "\x1f\x8b": kindIgnored, "abc": kindIgnored,
+		"Elf": kindUnknown, "#sep": kindUnknown, zeekMagic + `\x09`: kindLines, "# a": kindIgnored, evtxMagic + "x": kindEVTX, "ElfX": kindIgnored, "[": kindIgnored, "\x1f\x8b": kindIgnored, "abc": kindIgnored,
 	} {
 		if got := kindOf([]byte(head)); got != want {
 			t.Errorf("%q is %q, want %q", head, got, want)

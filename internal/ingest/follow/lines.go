@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 )
 
@@ -50,7 +51,11 @@ func (f *Follower) readLines(ctx context.Context, w *watch, path string, file *o
 			return false, nil
 		}
 	}
-	taken, lines, err := f.submit(ctx, w.source, path, t, chunk[:end], problems)
+	head, err := headOf(file, t.offset)
+	if err != nil {
+		return false, err
+	}
+	taken, lines, err := f.submit(ctx, w.source, path, t, head, chunk[:end], problems)
 	if taken > 0 {
 		err = errors.Join(err, f.commit(ctx, path, file, t, taken, lines))
 	}
@@ -58,9 +63,9 @@ func (f *Follower) readLines(ctx context.Context, w *watch, path string, file *o
 }
 
 // submit hands the events of whole lines to the sink. If that refuses one, what stands before its line
-// counts as taken.
-func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, chunk []byte, problems *unreadable) (taken int, lines int64, err error) {
-	r := jsonl.New(bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine})
+// counts as taken. head is what the file starts with before the chunk.
+func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, head, chunk []byte, problems *unreadable) (taken int, lines int64, err error) {
+	r := telemetry.Resume(head, bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine})
 	var events int64
 	for {
 		ev, err := r.Next()
@@ -90,6 +95,23 @@ func (f *Follower) submit(ctx context.Context, src Source, path string, t *track
 		}
 		events++
 	}
+}
+
+// headOf reads what a file starts with before an offset, where that is a header: JSON has none.
+func headOf(file *os.File, offset int64) ([]byte, error) {
+	head := make([]byte, min(offset, 1))
+	if n, err := file.ReadAt(head, 0); n == 0 || head[0] != '#' {
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return nil, err
+	}
+	head = make([]byte, min(offset, telemetry.MaxHeader))
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return head[:n], nil
 }
 
 // lineStart is where a line, counted from 1, starts.

@@ -405,6 +405,7 @@ func sniff(file *os.File) (kind, error) {
 
 const (
 	evtxMagic = "ElfFile\x00"
+	zeekMagic = "#separator "
 	bom       = "\xef\xbb\xbf"
 )
 
@@ -413,7 +414,10 @@ func kindOf(head []byte) kind {
 	if strings.HasPrefix(text, evtxMagic) {
 		return kindEVTX
 	}
-	if strings.HasPrefix(evtxMagic, text) || strings.HasPrefix(bom, text) {
+	if strings.HasPrefix(text, zeekMagic) {
+		return kindLines
+	}
+	if strings.HasPrefix(evtxMagic, text) || strings.HasPrefix(zeekMagic, text) || strings.HasPrefix(bom, text) {
 		return kindUnknown // too short to tell
 	}
 	text = strings.TrimLeft(strings.TrimPrefix(text, bom), " \t\r\n")

@@ -30,6 +30,7 @@ import (
 	"strings"
 
 	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 )
 
@@ -210,7 +211,7 @@ func (h hints) mark(ev *event.Event) {
 // take reads the values of a body and submits them.
 func (h *Handler) take(ctx context.Context, body io.Reader, source string, hints hints) (int, Answer) {
 	var out Answer
-	in := jsonl.New(body, jsonl.Options{Source: source, MaxValueBytes: maxValue})
+	in := telemetry.New(body, jsonl.Options{Source: source, MaxValueBytes: maxValue})
 	fault := h.submitAll(ctx, in, hints, &out)
 	// Even after a fault: what was accepted is said to be, so it has to be durable.
 	if err := h.opt.Sink.Sync(ctx); err != nil {
@@ -244,7 +245,7 @@ type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return e.err.Error() }
 
-func (h *Handler) submitAll(ctx context.Context, in *jsonl.Reader, hints hints, out *Answer) error {
+func (h *Handler) submitAll(ctx context.Context, in *telemetry.Reader, hints hints, out *Answer) error {
 	for {
 		ev, err := in.Next()
 		if errors.Is(err, io.EOF) {

@@ -127,6 +127,8 @@ func TestTake(t *testing.T) {
 		event           string // the last one
 	}{
 		"lines":                          {"", "", []byte(two), 200, 2, nil, "ingest:sensor-1#2 // b"},
+		"a format with a logsource":      {"?product=x&category=y", "", []byte(`{"_path":"dns","ts":1.5,"Image":"b"}` + "\n"), 200, 1, nil, "ingest:sensor-1#1 zeek/dns/dns b"},
+		"CloudTrail in its wrapping":     {"", "gzip", zipped(t, "gzip", []byte(`{"Records":[{"eventSource":"a","eventName":"b","awsRegion":"c","Image":"b"}]}`)), 200, 1, nil, "ingest:sensor-1#1 aws//cloudtrail b"},
 		"no newline":                     {"", "identity", []byte(strings.TrimSpace(two)), 200, 2, nil, "ingest:sensor-1#2 // b"},
 		"an array":                       {"", "", []byte(`[{"Image":"a"},{"Image":"b"}]`), 200, 2, nil, "ingest:sensor-1#1 // b"},
 		"empty":                          {"", "", nil, 200, 0, nil, ""},

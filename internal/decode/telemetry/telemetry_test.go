@@ -1,0 +1,215 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/decode/telemetry"
+	"shieldwall/internal/event"
+)
+
+const (
+	windows = `{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":22,"@timestamp":"2024-01-01T00:00:00Z","QueryName":"a.example","event_type":"x","src_ip":"1.1.1.1","timestamp":"t"}`
+	eve     = `{"timestamp":"2024-03-05T10:11:12.123456+0100","flow_id":1,"event_type":"dns","src_ip":"10.1.2.3","dns":{"rrname":"a.example"}}`
+	zeek    = `{"_path":"dns","ts":1591367999.3,"uid":"C1","id.orig_h":"10.1.2.3","query":"a.example"}`
+	trail   = `{"eventVersion":"1.08","eventSource":"s3.amazonaws.com","eventName":"ListBuckets","awsRegion":"eu-west-1","eventTime":"2023-07-19T21:11:57Z"}`
+	ocsf    = `{"class_uid":4003,"time":1700000000123,"metadata":{"version":"1.1.0"},"query":{"hostname":"a.example"}}`
+	ecs     = `{"@timestamp":"2024-05-06T07:08:11.000Z","event":{"category":["network"],"kind":"event"},"dns":{"question":{"name":"a.example"}}}`
+	plain   = `{"message":"hello","ts":1}`
+	tsv     = "#separator \\x09\n#path\tdns\n#fields\tts\tquery\n#types\ttime\tstring\n1.5\ta.example\n"
+)
+
+// read gives each event's logsource and query.
+func read(t testing.TB, r *telemetry.Reader) string {
+	t.Helper()
+	var out []string
+	for {
+		ev, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return strings.Join(out, " ")
+		}
+		if bad := (*jsonl.ValueError)(nil); errors.As(err, &bad) {
+			out = append(out, "fault")
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, _ := ev.Get("QueryName")
+		out = append(out, ev.Product+"/"+ev.Category+"/"+ev.Service+"="+q.Text)
+	}
+}
+
+func TestReader(t *testing.T) {
+	const dns = "/dns/dns=a.example"
+	for name, c := range map[string]struct{ source, stream, want string }{
+		"mixed": {"x", strings.Join([]string{windows, eve, zeek, trail, ocsf, ecs, plain}, "\n"),
+			"//=a.example suricata" + dns + " zeek" + dns + " aws//cloudtrail= /dns/=a.example /dns/=a.example //="},
+		"an array":           {"x", "[" + eve + "," + zeek + "]", "suricata" + dns + " zeek" + dns},
+		"named after a log":  {"logs/weird.log", plain, "zeek//weird="},
+		"wrapped":            {"x", ` {"Records":[` + trail + "," + trail + "]}\n{\"Records\":[" + trail + "]}", "aws//cloudtrail= aws//cloudtrail= aws//cloudtrail="},
+		"TSV":                {"x", tsv + tsv, "zeek" + dns + " zeek" + dns},
+		"TSV with a bad row": {"x", tsv + "1.5\n", "zeek" + dns + " fault"},
+		"a hash":             {"x", "#sep\n" + eve, "fault suricata" + dns},
+		"nothing":            {"x", "", ""},
+		"blanks":             {"x", strings.Repeat(" \n", 500) + eve, "suricata" + dns},
+		"a fault":            {"x", eve + "\n{]\n" + zeek, "suricata" + dns + " fault zeek" + dns},
+	} {
+		for way, src := range map[string]io.Reader{"whole": strings.NewReader(c.stream), "bytes": iotest.OneByteReader(strings.NewReader(c.stream)),
+			"early": iotest.DataErrReader(strings.NewReader(c.stream))} {
+			r := telemetry.New(src, jsonl.Options{Source: c.source})
+			if got := read(t, r); got != c.want {
+				t.Errorf("%s, %s:\n%s, want\n%s", name, way, got, c.want)
+			}
+			if st := r.Stats(); st.Bytes != int64(len(c.stream)) {
+				t.Errorf("%s, %s: %d of %d bytes", name, way, st.Bytes, len(c.stream))
+			}
+		}
+	}
+}
+
+// TestSourceFails: an error of the source is the caller's to see.
+func TestSourceFails(t *testing.T) {
+	for _, src := range []io.Reader{iotest.ErrReader(io.ErrUnexpectedEOF), io.MultiReader(strings.NewReader("#sep"), iotest.ErrReader(io.ErrUnexpectedEOF)),
+		io.MultiReader(strings.NewReader(tsv), iotest.ErrReader(io.ErrUnexpectedEOF))} {
+		r := telemetry.New(src, jsonl.Options{})
+		var err error
+		for range 5 {
+			if _, err = r.Next(); errors.Is(err, io.ErrUnexpectedEOF) {
+				break
+			}
+		}
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// slow gives one line and then nothing, as a sender does that waits for an answer.
+type slow struct {
+	line string
+	t    *testing.T
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.line == "" {
+		s.t.Error("it waits for more than the first line")
+		return 0, io.EOF
+	}
+	n := copy(p, s.line)
+	s.line = s.line[n:]
+	return n, nil
+}
+
+func TestNoWaiting(t *testing.T) {
+	for _, line := range []string{`{"a":1}` + "\n", tsv} {
+		if ev, err := telemetry.New(&slow{line, t}, jsonl.Options{}).Next(); err != nil || ev == nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// TestRest: a decoder that left fields out is asked for them before the event is judged.
+func TestRest(t *testing.T) {
+	var names event.Names
+	slot := names.Want("QueryName")[0]
+	ev := event.Event{Names: &names}
+	ev.Rest = func(e *event.Event) {
+		for _, name := range []string{"event_type", "timestamp", "src_ip", "dns.rrname"} {
+			e.Fields = append(e.Fields, event.Field{Name: name, Value: event.Str("dns")})
+		}
+	}
+	telemetry.Name(&ev, "")
+	if ev.Product != "suricata" || ev.Rest != nil {
+		t.Fatalf("%+v", ev)
+	}
+	for _, f := range ev.Fields {
+		if f.Name == "QueryName" && f.Slot == slot {
+			return
+		}
+	}
+	t.Error("QueryName has no slot")
+}
+
+func seeds() []string {
+	return []string{windows, eve, zeek, trail, ocsf, ecs, plain, tsv, `{"Records":[` + trail + "]}", "#separator", ` {"Recor`, "[" + eve + "]"}
+}
+
+func TestSeeds(t *testing.T) {
+	if n := len(seeds()); n < 12 {
+		t.Errorf("%d seeds", n)
+	}
+}
+
+// FuzzReader: every stream ends, every byte of it is accounted for, and how it arrives makes no difference.
+func FuzzReader(f *testing.F) {
+	for _, s := range seeds() {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		whole := telemetry.New(bytes.NewReader(data), jsonl.Options{Source: "conn.log"})
+		pieces := telemetry.New(iotest.OneByteReader(bytes.NewReader(data)), jsonl.Options{Source: "conn.log"})
+		if a, b := read(t, whole), read(t, pieces); a != b {
+			t.Errorf("%s\n%s", a, b)
+		}
+	})
+}
+
+// BenchmarkName is what telling formats apart costs, by what it meets.
+func BenchmarkName(b *testing.B) {
+	for _, c := range []struct{ name, line string }{
+		{"windows", windows}, {"eve", eve}, {"zeek", zeek}, {"cloudtrail", trail}, {"ocsf", ocsf}, {"ecs", ecs}, {"unknown", plain},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			ev, err := jsonl.New(strings.NewReader(c.line), jsonl.Options{}).Next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := len(ev.Fields)
+			b.SetBytes(int64(len(c.line)))
+			b.ReportAllocs()
+			for b.Loop() {
+				ev.Fields, ev.Product = ev.Fields[:n], ""
+				telemetry.Name(ev, "")
+			}
+		})
+	}
+}
+
+// BenchmarkReader reads the samples of all formats, mixed; "scanned" is the same without names.
+func BenchmarkReader(b *testing.B) {
+	var mixed bytes.Buffer
+	for _, path := range []string{"../eve/testdata/eve.json", "../zeek/testdata/json.log", "../ocsf/testdata/ocsf.json", "../ecs/testdata/ecs.json"} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		mixed.Write(data)
+	}
+	stream := bytes.Repeat(mixed.Bytes(), 50)
+	type reader interface{ Next() (*event.Event, error) }
+	for name, open := range map[string]func() reader{
+		"named":   func() reader { return telemetry.New(bytes.NewReader(stream), jsonl.Options{}) },
+		"scanned": func() reader { return jsonl.New(bytes.NewReader(stream), jsonl.Options{}) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(stream)))
+			b.ReportAllocs()
+			events := 0
+			for b.Loop() {
+				for r := open(); ; events++ {
+					if _, err := r.Next(); err != nil {
+						break
+					}
+				}
+			}
+			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
