@@ -73,6 +73,8 @@ type Event struct {
 	// that knows what is asked for need not take the rest apart. It replaces the argument's Fields by
 	// all of them, and is good as long as the event itself. Keywords, for example, look at every field.
 	Rest func(*Event)
+	// Asked is how many names Names held when Fields was made: what was asked for since then may be lacking.
+	Asked int
 	// Raw, where it is set beside Rest, is the record's own text as JSON, with no character spelled by its
 	// number (\u0041). So a run of ASCII that JSON never escapes stands in it as it stands in a field, and
 	// what is not in Raw need not be looked for in Rest.

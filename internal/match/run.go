@@ -38,6 +38,12 @@ func newScratch(names *event.Names) *scratch {
 func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
 	live := e.live.Load()
 	s := e.pool.Get().(*scratch)
+	if ev.Rest != nil && (ev.Names != e.names || ev.Asked < e.names.Len()) {
+		// What was left out of it was nothing to another engine, or to this one a moment ago.
+		s.full = *ev
+		s.full.Rest(&s.full)
+		ev = &s.full
+	}
 	defer e.pool.Put(s)
 	if len(live.shelves) > 0 {
 		e.rules(ev, live, s, yield)

@@ -126,3 +126,41 @@ func TestSparseCorpus(t *testing.T) {
 		t.Errorf("only %d hits were compared", hits)
 	}
 }
+
+// TestAskedLater: an event that was taken apart before a rule came, or for another engine, is looked at whole.
+func TestAskedLater(t *testing.T) {
+	found, err := sigma.Parse([]byte(`
+title: not the usual
+id: asked-later
+logsource: {product: windows}
+detection:
+  selection: {EventID: 1}
+  filter: {Unasked: usual}
+  condition: selection and not filter
+`), sigma.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := match.CompileSigma(match.Key{ID: "x"}, found.Rules...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := []byte(`{"Channel":"System","EventID":1,"Unasked":"usual"}`)
+	for _, same := range []bool{true, false} {
+		decoder := match.New(time.Now)
+		e := decoder
+		if !same {
+			e = match.New(time.Now)
+		}
+		in := jsonl.New(bytes.NewReader(line), jsonl.Options{Names: decoder.Names(), Sparse: true, Borrow: true})
+		ev, err := in.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, there := ev.Get("Unasked"); there {
+			t.Fatal("the field is there already")
+		}
+		e.Update([]match.Compiled{c}, nil)
+		e.Match(ev, func(match.Hit) { t.Errorf("same engine %t: it does not see the field", same) })
+	}
+}

@@ -17,7 +17,6 @@ import (
 	"shieldwall/internal/exchange"
 	"shieldwall/internal/ingest/follow"
 	"shieldwall/internal/ingest/httpjsonl"
-	"shieldwall/internal/match"
 	"shieldwall/internal/object"
 	"shieldwall/internal/policy"
 	"shieldwall/internal/publish"
@@ -105,7 +104,7 @@ func (s *session) newDetector() (*detect.Detector, error) {
 	}
 	return detect.New(detect.Options{
 		Self: s.me.member, Dir: cfg.Data, Retention: detect.Retention{MaxAge: cfg.Detections.MaxAge.Std(), MaxSize: int64(cfg.Detections.MaxSize)},
-		Engine: match.New(s.node.now), Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
+		Engine: s.engine, Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
 		Sightings: detect.Sightings{
 			Tick: cfg.Sightings.Tick.Std(), CreatedBy: s.sightingCreator(), To: to,
 			MayRead: func(member string, tlp uint8, audience string) bool {
@@ -252,6 +251,9 @@ func (k sink) Submit(ctx context.Context, ev *event.Event) error {
 	return k.node.current.Load().detector.Submit(ctx, ev)
 }
 
+// names are the fields that the current session's rules and indicators look at.
+func (k sink) names() *event.Names { return k.node.current.Load().engine.Names() }
+
 func (k sink) Sync(ctx context.Context) error { return k.node.current.Load().detector.Sync(ctx) }
 
 // Submit matches one event, as if it had come in by an edge.
@@ -288,7 +290,8 @@ const scopeIngest = "ingest"
 
 func (n *Node) ingestHandler() http.Handler {
 	return httpjsonl.New(httpjsonl.Options{
-		Sink: sink{n}, Tokens: tokens{n}, Log: n.log,
+		Names: sink{n}.names,
+		Sink:  sink{n}, Tokens: tokens{n}, Log: n.log,
 		Busy: func(err error) bool { return errors.Is(err, detect.ErrBusy) },
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"shieldwall/internal/exchange"
 	"shieldwall/internal/federation"
 	"shieldwall/internal/ingest/follow"
+	"shieldwall/internal/match"
 	"shieldwall/internal/memberlog"
 	"shieldwall/internal/memberlog/guard"
 	"shieldwall/internal/merkle"
@@ -36,6 +37,7 @@ type session struct {
 	protect *protection
 
 	publisher *publish.Publisher
+	engine    *match.Engine
 	detector  *detect.Detector
 	exchange  *exchange.Exchange
 	follow    *follow.Follower
@@ -90,6 +92,7 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 		return nil, fmt.Errorf("loading the times to protect: %w", err)
 	}
 	s.publisher = s.newPublisher()
+	s.engine = match.New(n.now)
 	if s.detector, err = s.newDetector(); err != nil {
 		return nil, err
 	}
@@ -100,7 +103,7 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 		return nil, err
 	}
 	s.exchange = s.newExchange()
-	s.follow = follow.New(follow.Options{Sources: sources(n.cfg.Ingest.Follow), Sink: sink{n}, Offsets: offsets{n.store}, Now: n.now, Log: n.log})
+	s.follow = follow.New(follow.Options{Sources: sources(n.cfg.Ingest.Follow), Sink: sink{n}, Offsets: offsets{n.store}, Now: n.now, Log: n.log, Names: sink{n}.names})
 	return s, nil
 }
 
@@ -281,6 +284,7 @@ func (s *session) run(ctx context.Context, serving func()) error {
 	}
 	start(&out, flows, "detection", s.detector.Run)
 	start(&in, ingress, "serving peers", func(ctx context.Context) error { return server.Serve(ctx, listener, s.node.cert) })
+	start(&in, ingress, "merging rules", s.engine.Run)
 	start(&in, ingress, "following peers", s.exchange.Run)
 	start(&in, ingress, "following files", s.follow.Run)
 	start(&in, ingress, "keeping the membership", s.tend)

@@ -267,6 +267,7 @@ func (s *scanner) evtx(item *container.Item) error {
 	st, err := evtx.New(at, size, evtx.Options{
 		Source:    item.Source,
 		OnProblem: func(p evtx.Problem) { s.problem(item.Source, p) },
+		Names:     s.names(), Sparse: true, Borrow: true,
 	}).Read(func(ev *event.Event) error {
 		return s.event(ev, 0)
 	})
@@ -274,8 +275,16 @@ func (s *scanner) evtx(item *container.Item) error {
 	return err
 }
 
+// names are the fields that are looked at; nil, which is all of them, where nothing is matched.
+func (s *scanner) names() *event.Names {
+	if s.engine == nil {
+		return nil
+	}
+	return s.engine.Names()
+}
+
 func (s *scanner) json(item *container.Item) error {
-	in := telemetry.New(item.Reader(), jsonl.Options{Source: item.Source})
+	in := telemetry.New(item.Reader(), jsonl.Options{Source: item.Source, Names: s.names(), Sparse: true, Borrow: true})
 	defer func() { s.stats.Bytes = s.before + in.Stats().Bytes }()
 	for {
 		ev, err := in.Next()

@@ -118,6 +118,9 @@ func (d *decoder) startChunk(data []byte) {
 func (d *decoder) record(id uint64, start, end int) (*event.Event, error) {
 	d.ev = event.Event{Source: d.ev.Source, Fields: d.ev.Fields[:0], Names: d.names, Rest: d.rest}
 	d.at.id, d.at.start, d.at.end = id, start, end
+	if d.sparse {
+		d.ev.Asked = d.names.Len()
+	}
 	if d.borrow {
 		d.arena.reset()
 	}

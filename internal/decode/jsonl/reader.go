@@ -179,8 +179,11 @@ func (r *Reader) Next() (*event.Event, error) {
 	}
 	r.raw = r.in.rest()[:n]
 	r.ev = event.Event{Source: r.opts.Source, Fields: r.ev.Fields[:0], Names: r.opts.Names, Rest: r.rest}
-	if r.rest != nil && !r.scan.numbers {
-		r.ev.Raw = alias(r.raw)
+	if r.rest != nil {
+		r.ev.Asked = r.scan.asked - 1
+		if !r.scan.numbers {
+			r.ev.Raw = alias(r.raw)
+		}
 	}
 	r.ev.Record = r.scan.arena.decimal(r.line)
 	r.names.name(&r.ev, &r.scan)

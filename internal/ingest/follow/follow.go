@@ -78,6 +78,15 @@ type Options struct {
 	Log     *slog.Logger
 	// Poll and Settle are DefaultPoll and DefaultSettle where zero.
 	Poll, Settle time.Duration
+	// Names are the fields that the sink looks at (jsonl.Options.Sparse); nil: all.
+	Names func() *event.Names
+}
+
+func (f *Follower) names() *event.Names {
+	if f.opt.Names == nil {
+		return nil
+	}
+	return f.opt.Names()
 }
 
 // Stats counts since the start.

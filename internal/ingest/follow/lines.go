@@ -65,7 +65,7 @@ func (f *Follower) readLines(ctx context.Context, w *watch, path string, file *o
 // submit hands the events of whole lines to the sink. If that refuses one, what stands before its line
 // counts as taken. head is what the file starts with before the chunk.
 func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, head, chunk []byte, problems *unreadable) (taken int, lines int64, err error) {
-	r := telemetry.Resume(head, bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine})
+	r := telemetry.Resume(head, bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine, Names: f.names(), Sparse: true, Borrow: true})
 	var events int64
 	for {
 		ev, err := r.Next()

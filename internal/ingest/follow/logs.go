@@ -27,6 +27,7 @@ func (f *Follower) readLog(ctx context.Context, w *watch, path string, file *os.
 	stats, err := evtx.New(file, t.size, evtx.Options{
 		Source:    path,
 		OnProblem: func(p evtx.Problem) { problems.report(p) },
+		Names:     f.names(), Sparse: true, Borrow: true,
 	}).Read(func(ev *event.Event) error {
 		id, err := strconv.ParseUint(ev.Record, 10, 64)
 		if err != nil {

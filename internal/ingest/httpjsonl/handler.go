@@ -79,6 +79,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Busy says whether an error of the sink is back-pressure: 429 instead of 503.
 	Busy func(error) bool
+	// Names are the fields that the sink looks at (jsonl.Options.Sparse); nil: all.
+	Names func() *event.Names
 
 	MaxBody, MaxContent int64
 	MaxRequests         int
@@ -88,6 +90,13 @@ type Options struct {
 type Handler struct {
 	opt   Options
 	slots chan struct{}
+}
+
+func (h *Handler) names() *event.Names {
+	if h.opt.Names == nil {
+		return nil
+	}
+	return h.opt.Names()
 }
 
 // New makes a handler.
@@ -211,7 +220,7 @@ func (h hints) mark(ev *event.Event) {
 // take reads the values of a body and submits them.
 func (h *Handler) take(ctx context.Context, body io.Reader, source string, hints hints) (int, Answer) {
 	var out Answer
-	in := telemetry.New(body, jsonl.Options{Source: source, MaxValueBytes: maxValue})
+	in := telemetry.New(body, jsonl.Options{Source: source, MaxValueBytes: maxValue, Names: h.names(), Sparse: true, Borrow: true})
 	fault := h.submitAll(ctx, in, hints, &out)
 	// Even after a fault: what was accepted is said to be, so it has to be durable.
 	if err := h.opt.Sink.Sync(ctx); err != nil {
