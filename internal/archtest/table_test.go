@@ -62,6 +62,8 @@ var packages = map[string]pkg{
 	"internal/decode/evtx":      {layer: formats},
 	"internal/decode/jsonl":     {layer: formats},
 	"internal/decode/container": {layer: formats},
+	"internal/decode/lines":     {layer: formats},
+	"internal/decode/auditd":    {layer: formats, beside: map[string]string{"internal/decode/lines": "its log is lines"}},
 
 	"internal/federation": {layer: core},
 

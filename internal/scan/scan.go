@@ -238,6 +238,9 @@ func (s *scanner) visit(item *container.Item) error {
 	case container.JSON:
 		s.stats.Files++
 		err = s.json(item)
+	case container.Audit:
+		s.stats.Files++
+		err = s.audit(item)
 	default:
 		s.stats.Skipped++
 		if s.opt.OnSkipped != nil {

@@ -56,6 +56,12 @@ const (
 	EVTX
 	// JSON is a stream of JSON values, in UTF-8 or with a byte order mark in UTF-16.
 	JSON
+	// Audit is the log of the Linux audit daemon.
+	Audit
+	// Syslog is lines of RFC 3164 or RFC 5424, or as rsyslog writes them to files.
+	Syslog
+	// XML is events of Windows or Sysmon as XML.
+	XML
 )
 
 // String names the kind.
@@ -65,6 +71,12 @@ func (k Kind) String() string {
 		return "EVTX"
 	case JSON:
 		return "JSON"
+	case Audit:
+		return "audit"
+	case Syslog:
+		return "syslog"
+	case XML:
+		return "XML"
 	}
 	return "unknown"
 }
