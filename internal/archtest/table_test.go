@@ -63,6 +63,13 @@ var packages = map[string]pkg{
 	"internal/decode/jsonl":     {layer: formats},
 	"internal/decode/container": {layer: formats},
 	"internal/decode/lines":     {layer: formats},
+	"internal/decode/eventxml":  {layer: formats},
+	"internal/decode/syslog": {layer: formats, beside: map[string]string{
+		"internal/decode/lines":    "messages are lines",
+		"internal/decode/auditd":   "messages carry audit records",
+		"internal/decode/eventxml": "Sysmon for Linux writes its events into syslog",
+		"internal/decode/jsonl":    "programs log JSON objects",
+	}},
 	"internal/decode/auditd":    {layer: formats, beside: map[string]string{"internal/decode/lines": "its log is lines"}},
 
 	"internal/federation": {layer: core},

@@ -241,6 +241,12 @@ func (s *scanner) visit(item *container.Item) error {
 	case container.Audit:
 		s.stats.Files++
 		err = s.audit(item)
+	case container.Syslog:
+		s.stats.Files++
+		err = s.syslog(item)
+	case container.XML:
+		s.stats.Files++
+		err = s.xml(item)
 	default:
 		s.stats.Skipped++
 		if s.opt.OnSkipped != nil {

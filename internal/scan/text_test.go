@@ -57,7 +57,39 @@ func TestBrokenAuditLines(t *testing.T) {
 	if err != nil || st.Errors != broken || st.Events != 1 || len(problems) != maxBadLines+1 {
 		t.Fatalf("%+v, %d problems, %v", st, len(problems), err)
 	}
-	if problems[0] != "line 2: not an audit record" || problems[maxBadLines] != "5 more lines could not be read" {
+	if problems[0] != "line 2: not an audit record" || problems[maxBadLines] != "5 more lines or events could not be read" {
 		t.Errorf("%q ... %q", problems[0], problems[maxBadLines])
+	}
+}
+
+// TestSyslogAndXML: the rule base's rules for services and for processes meet syslog, and Sysmon for Linux in
+// it and in a file of XML.
+func TestSyslogAndXML(t *testing.T) {
+	const process = `<Event><System><Provider Name="Linux-Sysmon"/><EventID>1</EventID><Channel>Linux-Sysmon/Operational</Channel></System>` +
+		`<EventData><Data Name="Image">/usr/bin/dd</Data><Data Name="CommandLine">dd if=/dev/zero of=/dev/sda bs=512</Data></EventData></Event>`
+	messages := "Oct 11 22:14:15 h1 vsftpd[7]: Connection refused: too many sessions for this address.\n" +
+		"Oct 11 22:14:16 h1 sshd[8]: error: buffer_get_ret: trying to get more bytes 4 than in buffer 0\n" +
+		"<86>1 2024-05-01T10:00:00Z h1 pkexec 9 - - The value for environment variable XAUTHORITY contains suspicious content [USER=root] [TTY=/dev/pts/0]\n" +
+		"Oct 11 22:14:17 h1 sysmon: " + process + "\n" +
+		"no header\n"
+	rules := []string{corpus(t, "sigma", "rules", "linux"), corpus(t, "sigma", "rules-emerging-threats")}
+	got := run(t, Options{Rules: rules, Paths: []string{write(t, "messages", messages), write(t, "export.xml", "<Events>"+process+"</Events>")}})
+	if got.err != nil || got.Events != 5 || got.Files != 2 || got.Errors != 1 {
+		t.Fatalf("%+v, %v", got.Stats, got.err)
+	}
+	found := map[string]int{}
+	for _, d := range got.detections {
+		found[d.Title]++
+	}
+	for title, want := range map[string]int{
+		"Suspicious VSFTPD Error Messages": 1, "Suspicious OpenSSH Daemon Error": 1, "DD File Overwrite": 2,
+		"Potential PwnKit Exploitation Attempt - Linux": 1,
+	} {
+		if found[title] != want {
+			t.Errorf("%q fired %d times, want %d", title, found[title], want)
+		}
+	}
+	if t.Failed() {
+		t.Log(found)
 	}
 }

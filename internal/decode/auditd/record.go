@@ -178,7 +178,7 @@ func (r *record) name(text string) (name, rest string) {
 	for i < len(text) && i < 64 && (text[i]|0x20 >= 'a' && text[i]|0x20 <= 'z' || text[i] >= '0' && text[i] <= '9' || strings.IndexByte("_-[]", text[i]) >= 0) {
 		i++
 	}
-	if i == 0 || i == len(text) || text[i] != '=' {
+	if i == 0 || i == len(text) || text[i] != '=' || text[0] == '[' {
 		return "", text
 	}
 	if r.interp && r.kind == "EXECVE" && text[:i] != "argc" && !isArg(text[:i]) {
@@ -205,7 +205,7 @@ func cutValue(text string) (value string, quoted bool, rest string) {
 // extend puts a word without a name to the field before it.
 func (r *record) extend(first int, word string) {
 	if len(r.fields) == first {
-		r.fields = append(r.fields, event.Field{Name: "text", Value: event.Str(word)})
+		r.add("text", word, true)
 		return
 	}
 	if last := &r.fields[len(r.fields)-1].Value; last.Kind == event.String && len(last.Text)+len(word) < r.size {
@@ -242,7 +242,15 @@ func (r *record) has(name string) bool {
 	if r.kind == "EXECVE" && isArg(name) {
 		return false // arguments are many, and join looks at them again
 	}
-	return r.get(name) != ""
+	if name == "type" {
+		return true // the record's own
+	}
+	for i := range r.fields {
+		if r.fields[i].Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // get gives a field's text.
