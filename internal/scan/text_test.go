@@ -68,7 +68,7 @@ func TestSyslogAndXML(t *testing.T) {
 	const process = `<Event><System><Provider Name="Linux-Sysmon"/><EventID>1</EventID><Channel>Linux-Sysmon/Operational</Channel></System>` +
 		`<EventData><Data Name="Image">/usr/bin/dd</Data><Data Name="CommandLine">dd if=/dev/zero of=/dev/sda bs=512</Data></EventData></Event>`
 	messages := "Oct 11 22:14:15 h1 vsftpd[7]: Connection refused: too many sessions for this address.\n" +
-		"Oct 11 22:14:16 h1 sshd[8]: error: buffer_get_ret: trying to get more bytes 4 than in buffer 0\n" +
+		"Oct 11 22:14:16 h1 sshd[8]: fatal: buffer_get_string: bad string\n" +
 		"<86>1 2024-05-01T10:00:00Z h1 pkexec 9 - - The value for environment variable XAUTHORITY contains suspicious content [USER=root] [TTY=/dev/pts/0]\n" +
 		"Oct 11 22:14:17 h1 sysmon: " + process + "\n" +
 		"no header\n"
@@ -83,7 +83,7 @@ func TestSyslogAndXML(t *testing.T) {
 	}
 	for title, want := range map[string]int{
 		"Suspicious VSFTPD Error Messages": 1, "Suspicious OpenSSH Daemon Error": 1, "DD File Overwrite": 2,
-		"Potential PwnKit Exploitation Attempt - Linux": 1,
+		"PwnKit Local Privilege Escalation": 1,
 	} {
 		if found[title] != want {
 			t.Errorf("%q fired %d times, want %d", title, found[title], want)
