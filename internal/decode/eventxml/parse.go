@@ -90,7 +90,7 @@ type parser struct {
 type element struct {
 	name  string // as written
 	field string // what its text is called
-	text  strings.Builder
+	text  []byte
 	inner bool // it has elements
 }
 
@@ -102,7 +102,8 @@ func (p *parser) token(token xml.Token) error {
 		return p.end(token)
 	case xml.CharData:
 		if len(p.open) > 0 {
-			p.open[len(p.open)-1].text.Write(token)
+			e := &p.open[len(p.open)-1]
+			e.text = append(e.text, token...)
 		} else if len(bytes.TrimSpace(token)) > 0 {
 			return ErrNotEvent
 		}
@@ -159,7 +160,7 @@ func (p *parser) end(token xml.EndElement) error {
 	}
 	section, depth := p.section(), len(p.open)
 	e := &p.open[depth-1]
-	text := e.text.String()
+	text := string(e.text)
 	p.open = p.open[:depth-1]
 	p.done = depth == 1
 	if depth < 3 || e.inner {
