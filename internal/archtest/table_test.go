@@ -70,7 +70,7 @@ var packages = map[string]pkg{
 		"internal/decode/eventxml": "Sysmon for Linux writes its events into syslog",
 		"internal/decode/jsonl":    "programs log JSON objects",
 	}},
-	"internal/decode/auditd":    {layer: formats, beside: map[string]string{"internal/decode/lines": "its log is lines"}},
+	"internal/decode/auditd": {layer: formats, beside: map[string]string{"internal/decode/lines": "its log is lines"}},
 
 	"internal/federation": {layer: core},
 

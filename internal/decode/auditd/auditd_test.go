@@ -3,6 +3,7 @@ package auditd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,9 @@ func read(t testing.TB, text string) (events []event.Event, st Stats, problems [
 	t.Helper()
 	r := New(strings.NewReader(text), Options{Source: "s", OnProblem: func(e *lines.Error) { problems = append(problems, e.Error()) }})
 	err := r.Read(func(ev *event.Event) error {
-		events = append(events, *ev)
+		kept := *ev
+		kept.Fields = slices.Clone(ev.Fields)
+		events = append(events, kept)
 		return nil
 	})
 	if err != nil {
@@ -119,7 +122,7 @@ func TestPrograms(t *testing.T) {
 	check(t, events[0], map[string]string{"type": "USER_CMD", "cmd": "cat x", "terminal": "pts/0", "Image": "/usr/bin/sudo", "User": "1000"})
 	check(t, events[1], map[string]string{"type": "SERVICE_STOP", "unit": "firewalld", "res": "success"})
 	check(t, events[2], map[string]string{"type": "UNKNOWN[1420]", "op": "x"})
-	check(t, events[3], map[string]string{"type": "AVC", "text": "avc: denied { read } for", "tclass": "file"})
+	check(t, events[3], map[string]string{"type": "AVC", "text": "avc:  denied  { read } for", "tclass": "file"})
 }
 
 // TestJoin: acts interleave; long arguments come in pieces and several records; files that are created and
@@ -203,6 +206,26 @@ func TestPending(t *testing.T) {
 	}
 	if len(j.known.of) != MaxProcesses {
 		t.Errorf("%d processes are remembered", len(j.known.of))
+	}
+}
+
+// TestHostileShapes: what could make the work grow with the square of a line does not; a regression takes
+// minutes here, where it should take none.
+func TestHostileShapes(t *testing.T) {
+	words := "type=AVC msg=audit(1.0:1): " + strings.Repeat("a ", lines.MaxLine/2-20)
+	var pieces strings.Builder
+	for range MaxRecords - 1 {
+		pieces.WriteString("type=EXECVE msg=audit(1.0:2):" + strings.Repeat(" a0[0]=x", MaxArgs-1) + "\n")
+	}
+	events, _, problems := read(t, words+"\n"+pieces.String())
+	if len(events) != 2 || len(problems) != 0 {
+		t.Fatalf("%d events, %q", len(events), problems)
+	}
+	if got, _ := events[0].Get("text"); len(got.Text) < lines.MaxLine-100 {
+		t.Errorf("%d bytes of words", len(got.Text))
+	}
+	if got, _ := events[1].Get("a0"); len(got.Text) != (MaxRecords-1)*(MaxArgs-1) {
+		t.Errorf("an argument of %d bytes", len(got.Text))
 	}
 }
 

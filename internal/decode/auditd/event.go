@@ -53,7 +53,7 @@ func (j *Joiner) give(a *act) error {
 	for _, r := range a.records {
 		ev := event.Event{
 			Source: j.source, Record: strconv.FormatInt(r.line, 10), Time: r.time, Computer: r.node,
-			Product: "linux", Service: "auditd",
+			Product: "linux", Service: "auditd", Fields: j.fields[:0],
 		}
 		ev.Fields = append(ev.Fields, event.Field{Name: "type", Value: event.Str(r.kind)})
 		ev.Fields = append(ev.Fields, r.fields...)
@@ -74,6 +74,7 @@ func (j *Joiner) give(a *act) error {
 		var own []event.Field
 		ev.Category, own = j.categorise(r, f)
 		add(own)
+		j.fields = ev.Fields
 		if err := j.yield(&ev); err != nil {
 			return err
 		}
@@ -86,7 +87,8 @@ func (j *Joiner) give(a *act) error {
 func (a *act) joinExecve() {
 	var whole *record
 	kept := a.records[:0]
-	seen := map[string]int{} // argument -> field
+	seen := map[string]int{}           // argument -> field
+	long := map[int]*strings.Builder{} // of arguments in pieces
 	for _, r := range a.records {
 		if r.kind != "EXECVE" {
 			kept = append(kept, r)
@@ -104,12 +106,19 @@ func (a *act) joinExecve() {
 			switch {
 			case strings.HasSuffix(name, "_len"):
 			case known && piece:
-				whole.fields[at].Value.Text += field.Value.Text
+				if long[at] == nil {
+					long[at] = &strings.Builder{}
+					long[at].WriteString(whole.fields[at].Value.Text)
+				}
+				long[at].WriteString(field.Value.Text)
 			case !known && len(whole.fields) < MaxArgs:
 				seen[name] = len(whole.fields)
 				whole.fields = append(whole.fields, event.Field{Name: name, Value: field.Value})
 			}
 		}
+	}
+	for at, text := range long {
+		whole.fields[at].Value.Text = text.String()
 	}
 	a.records = kept
 }

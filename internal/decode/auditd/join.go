@@ -18,6 +18,7 @@ type Joiner struct {
 	order   list.List                // the oldest first
 	bytes   int
 	known   processes
+	fields  []event.Field // of the event that is being given out
 }
 
 // actKey is what the records of one act share.

@@ -119,6 +119,7 @@ func parse(line int64, text string) (*record, error) {
 	}
 	r.line, r.size = line, len(text)
 	raw, enriched, _ := strings.Cut(body, "\x1d")
+	r.fields = make([]event.Field, 0, min(strings.Count(body, "="), MaxFields))
 	if r.kind == "PROCTITLE" && r.interp {
 		title := strings.TrimSpace(raw)
 		r.fields = append(r.fields, event.Field{Name: "proctitle", Value: event.Str(strings.TrimPrefix(title, "proctitle="))})
@@ -140,19 +141,19 @@ func (r *record) pairs(text string, depth int) error {
 		if text == "" {
 			return nil
 		}
+		name, rest := r.name(text)
+		if name == "" {
+			var words string
+			words, text = r.cutWords(text)
+			r.extend(first, words)
+			continue
+		}
 		most := MaxFields
-		if r.kind == "EXECVE" {
+		if r.kind == "EXECVE" && isArg(name) {
 			most = MaxArgs
 		}
 		if len(r.fields) >= most {
 			return fmt.Errorf("more than %d: %w", most, ErrTooManyFields)
-		}
-		name, rest := r.name(text)
-		if name == "" {
-			var word string
-			word, text = cutWord(text)
-			r.extend(first, word)
-			continue
 		}
 		value, quoted, after := cutValue(rest)
 		text = after
@@ -170,6 +171,17 @@ func (r *record) pairs(text string, depth int) error {
 func cutWord(text string) (word, rest string) {
 	word, rest, _ = strings.Cut(text, " ")
 	return word, rest
+}
+
+// cutWords cuts what stands before the next name.
+func (r *record) cutWords(text string) (words, rest string) {
+	for rest = text; rest != ""; {
+		_, rest = cutWord(rest)
+		if name, _ := r.name(rest); name != "" {
+			break
+		}
+	}
+	return strings.TrimRight(text[:len(text)-len(rest)], " "), rest
 }
 
 // name reads a field's name and its equals sign.
@@ -202,14 +214,14 @@ func cutValue(text string) (value string, quoted bool, rest string) {
 	return value, false, rest
 }
 
-// extend puts a word without a name to the field before it.
-func (r *record) extend(first int, word string) {
+// extend puts words without a name to the field before them.
+func (r *record) extend(first int, words string) {
 	if len(r.fields) == first {
-		r.add("text", word, true)
+		r.add("text", words, true)
 		return
 	}
-	if last := &r.fields[len(r.fields)-1].Value; last.Kind == event.String && len(last.Text)+len(word) < r.size {
-		last.Text += " " + word
+	if last := &r.fields[len(r.fields)-1].Value; last.Kind == event.String {
+		last.Text += " " + words
 	}
 }
 

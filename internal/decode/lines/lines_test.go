@@ -31,6 +31,9 @@ func TestNext(t *testing.T) {
 
 func FuzzNext(f *testing.F) {
 	seeds := []string{"", "a", "a\nb", "a\r\n\r\n", "\ufeffx\n"}
+	if len(seeds) < 5 {
+		f.Fatal("seeds are missing")
+	}
 	for _, s := range seeds {
 		f.Add([]byte(s))
 	}
