@@ -86,6 +86,15 @@ var packages = map[string]pkg{
 		"internal/decode/ocsf":       telemetryWhy,
 		"internal/decode/ecs":        telemetryWhy,
 	}},
+	"internal/decode/lines":    {layer: formats},
+	"internal/decode/eventxml": {layer: formats},
+	"internal/decode/syslog": {layer: formats, beside: map[string]string{
+		"internal/decode/lines":    "messages are lines",
+		"internal/decode/auditd":   "messages carry audit records",
+		"internal/decode/eventxml": "Sysmon for Linux writes its events into syslog",
+		"internal/decode/jsonl":    "programs log JSON objects",
+	}},
+	"internal/decode/auditd": {layer: formats, beside: map[string]string{"internal/decode/lines": "its log is lines"}},
 
 	"internal/federation": {layer: core},
 

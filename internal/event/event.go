@@ -63,6 +63,8 @@ type Event struct {
 	Product  string
 	Category string
 	Service  string
+	// Also are further services that the event satisfies: a line of sshd is one of auth and of syslog too.
+	Also []string
 
 	// Fields in source order. A name occurs at most once: decoders keep the first and join nothing.
 	Fields []Field

@@ -224,6 +224,11 @@ func (r *router) sources(ev *event.Event, out []source) []source {
 	if service != "" && !slices.Contains(services, service) {
 		services = append(services, service)
 	}
+	for _, also := range ev.Also {
+		if also = fold(also); also != "" && !slices.Contains(services, also) {
+			services = append(services, also)
+		}
+	}
 	if given.name != "" && !slices.ContainsFunc(categories, given.same) {
 		categories = append(categories, given)
 		for _, also := range impliedBy(product, given.name) {

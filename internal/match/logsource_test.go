@@ -96,6 +96,8 @@ func TestSources(t *testing.T) {
 		{"nothing known", &event.Event{}, nil, nil},
 		{"given", &event.Event{Product: "Linux", Category: "process_creation"}, []string{"linux/process_creation/*"}, nil},
 		{"given service", &event.Event{Product: "zeek", Service: "dns"}, []string{"zeek/*/dns"}, nil},
+		{"given services", &event.Event{Product: "linux", Service: "sshd", Also: []string{"auth", "SSHD"}},
+			[]string{"linux/*/auth", "linux/*/sshd"}, nil},
 		{"given category alone", &event.Event{Category: "webserver"}, []string{"*/webserver/*"}, nil},
 		{"given, no Windows", &event.Event{Product: "linux", Channel: channelSysmon, EventID: "1"}, []string{"linux/*/*"}, nil},
 		{"given and found", &event.Event{Product: "windows", Category: "process_creation", Channel: channelSysmon, EventID: "1"},

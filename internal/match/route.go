@@ -122,15 +122,20 @@ type route struct {
 	plan       *plan
 }
 
-// facts are what routing looks at, conditions aside.
-type facts struct{ channel, id, provider, product, category, service string }
+// facts are what routing looks at, conditions aside. also is the event's further services, joined: few
+// events have any.
+type facts struct{ channel, id, provider, product, category, service, also string }
 
 func factsOf(ev *event.Event) facts {
-	return facts{ev.Channel, ev.EventID, ev.Provider, ev.Product, ev.Category, ev.Service}
+	f := facts{ev.Channel, ev.EventID, ev.Provider, ev.Product, ev.Category, ev.Service, ""}
+	if len(ev.Also) > 0 {
+		f.also = strings.Join(ev.Also, "\x00")
+	}
+	return f
 }
 
 func (f *facts) size() int {
-	return len(f.channel) + len(f.id) + len(f.provider) + len(f.product) + len(f.category) + len(f.service)
+	return len(f.channel) + len(f.id) + len(f.provider) + len(f.product) + len(f.category) + len(f.service) + len(f.also)
 }
 
 func (r *routes) hash(f *facts) uint64 {
@@ -167,7 +172,7 @@ func (r *routes) find(ev *event.Event, live *snapshot) *plan {
 
 func (f facts) clone() facts {
 	return facts{strings.Clone(f.channel), strings.Clone(f.id), strings.Clone(f.provider),
-		strings.Clone(f.product), strings.Clone(f.category), strings.Clone(f.service)}
+		strings.Clone(f.product), strings.Clone(f.category), strings.Clone(f.service), strings.Clone(f.also)}
 }
 
 // conditions lists the categories of an event's channel, provider and id that also look at a field.

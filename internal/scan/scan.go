@@ -239,6 +239,15 @@ func (s *scanner) visit(item *container.Item) error {
 	case container.JSON, container.Zeek:
 		s.stats.Files++
 		err = s.json(item)
+	case container.Audit:
+		s.stats.Files++
+		err = s.audit(item)
+	case container.Syslog:
+		s.stats.Files++
+		err = s.syslog(item)
+	case container.XML:
+		s.stats.Files++
+		err = s.xml(item)
 	default:
 		s.stats.Skipped++
 		if s.opt.OnSkipped != nil {

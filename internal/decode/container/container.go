@@ -58,6 +58,12 @@ const (
 	JSON
 	// Zeek is a log of Zeek's in tab-separated values.
 	Zeek
+	// Audit is the log of the Linux audit daemon.
+	Audit
+	// Syslog is lines of RFC 3164 or RFC 5424, or as rsyslog writes them to files.
+	Syslog
+	// XML is events of Windows or Sysmon as XML.
+	XML
 )
 
 // String names the kind.
@@ -69,6 +75,12 @@ func (k Kind) String() string {
 		return "JSON"
 	case Zeek:
 		return "Zeek TSV"
+	case Audit:
+		return "audit"
+	case Syslog:
+		return "syslog"
+	case XML:
+		return "XML"
 	}
 	return "unknown"
 }

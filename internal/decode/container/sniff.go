@@ -2,6 +2,7 @@ package container
 
 import (
 	"bytes"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -66,6 +67,34 @@ func kindOf(head []byte) Kind {
 		return JSON
 	case bytes.HasPrefix(head, []byte("#separator ")):
 		return Zeek
+	}
+	return textKind(head)
+}
+
+var (
+	auditLine = regexp.MustCompile(`^(node=\S{1,255} )?type=(UNKNOWN\[\d{1,4}\]|[A-Z0-9_]{1,64}) msg=audit\([0-9/: .]{1,48}:\d{1,20}\) ?:`)
+	// A header as RFC 5424 (6.2) has it; as RFC 3164 (4.1.2); and with RFC 3339's time for that, as rsyslog and
+	// journalctl write it. Without a priority, a tag and its colon are asked for too.
+	syslogLine = regexp.MustCompile(`^(<\d{1,3}>1 (-|\d{4}-\d\d-\d\dT\S{8,24}) \S{1,255} \S{1,48} \S{1,128} \S` +
+		`|<\d{1,3}>((Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S{8,24}) \S` +
+		`|((Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-3]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S{0,16}) \S{1,255} [^\s:]{1,128}:)`)
+	xmlStart = regexp.MustCompile(`^(<\?xml[^>]{0,256}\?>)?\s*(<!--[^>]{0,512}-->\s*)?<(Events|Event)[\s>]`)
+)
+
+// textKind tells line formats by their first or, where that was cut, second line, and XML by its root.
+func textKind(head []byte) Kind {
+	text := gap(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
+	if xmlStart.Match(text) {
+		return XML
+	}
+	first, second, _ := bytes.Cut(text, []byte("\n"))
+	for _, line := range [2][]byte{first, second} {
+		switch {
+		case auditLine.Match(line):
+			return Audit
+		case syslogLine.Match(line):
+			return Syslog
+		}
 	}
 	return Unknown
 }

@@ -1,0 +1,258 @@
+// Package syslog reads messages of RFC 3164 and RFC 5424, one a line, with or without priority: as syslogd,
+// rsyslog and journalctl write them to files. (The octet counting of RFC 6587 is a stream's, not a file's.)
+//
+// A message is an event with the fields message, program, pid, facility, severity, msgid, Computer and its
+// structured data as id.name; of sudo also TTY, PWD, USER and COMMAND, of sshd SourceIp, SourcePort and User. Its
+// services are in service.go. A message that carries an audit record, an event of Sysmon for Linux or a JSON
+// object is what it carries.
+package syslog
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"shieldwall/internal/decode/auditd"
+	"shieldwall/internal/decode/eventxml"
+	"shieldwall/internal/decode/jsonl"
+	"shieldwall/internal/decode/lines"
+	"shieldwall/internal/event"
+)
+
+// Stats counts what was read.
+type Stats struct {
+	Bytes          int64 // of input that were consumed
+	Events, Errors int64 // given out; lines left out
+}
+
+// Options say how to read.
+type Options struct {
+	// Source is copied to every event.
+	Source string
+	// Hint is a time that no message is much later than, such as the file's; RFC 3164 writes no year.
+	Hint time.Time
+	// OnProblem is told each line that was left out.
+	OnProblem func(*lines.Error)
+}
+
+// Reader decodes one log.
+type Reader struct {
+	in   *lines.Reader
+	opts Options
+	st   Stats
+}
+
+// New makes a reader. It reads nothing yet.
+func New(r io.Reader, opts Options) *Reader { return &Reader{in: lines.New(r), opts: opts} }
+
+// Stats tells what was read so far.
+func (r *Reader) Stats() Stats { return r.st }
+
+// yieldError is the taker's own, as against a fault of one line.
+type yieldError struct{ error }
+
+func (e yieldError) Unwrap() error { return e.error }
+
+// Read yields every event; an event may be used until yield returns. The error is yield's, or says that the
+// input cannot be read on.
+func (r *Reader) Read(yield func(*event.Event) error) error {
+	give := func(ev *event.Event) error {
+		r.st.Events++
+		if err := yield(ev); err != nil {
+			return yieldError{err}
+		}
+		return nil
+	}
+	audit := auditd.NewJoiner(r.opts.Source, give)
+	for {
+		line, err := r.in.Next()
+		r.st.Bytes = r.in.Bytes()
+		if errors.Is(err, io.EOF) {
+			err = audit.Flush()
+		} else if err == nil {
+			if err = r.line(string(line), audit, give); err == nil {
+				continue
+			}
+		}
+		var taker yieldError
+		var bad *lines.Error
+		switch {
+		case errors.As(err, &taker):
+			return taker.error
+		case errors.As(err, &bad):
+			r.problem(bad)
+		case err == nil:
+			return nil
+		case line == nil:
+			return err
+		default:
+			r.problem(&lines.Error{Line: r.in.Line(), Err: err})
+		}
+	}
+}
+
+func (r *Reader) problem(err *lines.Error) {
+	r.st.Errors++
+	if r.opts.OnProblem != nil {
+		r.opts.OnProblem(err)
+	}
+}
+
+// line decodes one line. Its error costs the line, unless it is a yieldError.
+func (r *Reader) line(line string, audit *auditd.Joiner, give func(*event.Event) error) error {
+	if line == "" || strings.HasPrefix(line, "-- ") && strings.HasSuffix(line, " --") {
+		return nil // what journalctl says of the log: "-- Boot ... --"
+	}
+	m, err := parse(line, r.opts.Hint)
+	if err != nil {
+		return err
+	}
+	text := strings.TrimLeft(m.text, " ")
+	if m.program == "kernel" && strings.HasPrefix(text, "[") { // [seconds since the start]
+		_, text, _ = strings.Cut(text, "] ")
+	}
+	switch {
+	case strings.Contains(text, "audit(") && auditd.Is(text):
+		return audit.Add(r.in.Line(), m.host, text)
+	case strings.HasPrefix(text, "<Event>") || strings.HasPrefix(text, "<Event "):
+		ev, err := eventxml.Parse([]byte(strings.TrimSpace(text)))
+		if err != nil {
+			return err
+		}
+		return give(r.placed(ev, m))
+	case strings.HasPrefix(text, "{") || strings.HasPrefix(text, "@cee:"):
+		if ev := object(strings.TrimPrefix(text, "@cee:")); ev != nil {
+			if ev.Channel == "" && ev.Product == "" && ev.Category == "" && ev.Service == "" {
+				m.source(ev)
+			}
+			return give(r.placed(ev, m))
+		}
+	}
+	return give(r.placed(m.event(), m))
+}
+
+// object reads a message that is one JSON object and nothing else; otherwise it is text.
+func object(text string) *event.Event {
+	in := jsonl.New(bytes.NewReader([]byte(text)), jsonl.Options{MaxValueBytes: lines.MaxLine})
+	ev, err := in.Next()
+	if err != nil {
+		return nil
+	}
+	if strings.TrimRight(text[in.Stats().Bytes:], " ") != "" {
+		return nil
+	}
+	return ev
+}
+
+// placed fills in what the event itself does not say.
+func (r *Reader) placed(ev *event.Event, m message) *event.Event {
+	ev.Source, ev.Record = r.opts.Source, strconv.FormatInt(r.in.Line(), 10)
+	if ev.Computer == "" {
+		ev.Computer = m.host
+	}
+	if ev.Time.IsZero() {
+		ev.Time = m.time
+	}
+	return ev
+}
+
+func (m *message) facility() string {
+	if m.priority < 0 {
+		return ""
+	}
+	return facilities[m.priority>>3]
+}
+
+// source sets the logsource. What starts with a percent sign is Cisco's way to name a message: no Linux.
+func (m *message) source(ev *event.Event) {
+	if strings.HasPrefix(m.program, "%") {
+		ev.Service = "syslog"
+		return
+	}
+	names := services(m.program, m.facility())
+	ev.Product, ev.Service, ev.Also = "linux", names[0], names[1:]
+}
+
+// event makes the event of a plain message.
+func (m *message) event() *event.Event {
+	ev := &event.Event{}
+	m.source(ev)
+	put := func(name, value string) {
+		if _, taken := ev.Get(name); value != "" && !taken {
+			ev.Fields = append(ev.Fields, event.Field{Name: name, Value: event.Str(strings.ToValidUTF8(value, "\ufffd"))})
+		}
+	}
+	put("message", m.text)
+	put("Computer", m.host)
+	put("program", m.program)
+	put("pid", m.pid)
+	put("msgid", m.id)
+	put("facility", m.facility())
+	if m.priority >= 0 {
+		put("severity", severities[m.priority&7])
+	}
+	switch ev.Service {
+	case "sudo":
+		m.sudo(put)
+	case "sshd":
+		m.sshd(put)
+	}
+	for _, p := range m.data {
+		put(p.name, p.value)
+	}
+	return ev
+}
+
+// sudo reads "ann : TTY=pts/0 ; PWD=/home/ann ; USER=root ; COMMAND=/bin/sh -c x ; y" (sudoers(5), LOG FORMAT).
+func (m *message) sudo(put func(name, value string)) {
+	user, rest, ok := strings.Cut(m.text, " : ")
+	if !ok {
+		return
+	}
+	put("User", strings.TrimSpace(user))
+	for rest != "" {
+		part, after, _ := strings.Cut(rest, " ; ")
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		switch name {
+		case "COMMAND": // the last, and it may hold anything
+			_, value, _ = strings.Cut(rest, "COMMAND=")
+			put(name, value)
+			return
+		case "TTY", "PWD", "USER", "GROUP", "CHROOT":
+			put(name, value)
+		}
+		rest = after
+	}
+}
+
+// sshd reads "... for [invalid user ]NAME from ADDRESS port N ...".
+func (m *message) sshd(put func(name, value string)) {
+	before, rest, ok := cutLast(m.text, " from ")
+	if !ok {
+		return
+	}
+	address, rest := word(rest)
+	if _, err := netip.ParseAddr(address); err != nil {
+		return
+	}
+	put("SourceIp", address)
+	if rest, ok := strings.CutPrefix(rest, "port "); ok {
+		port, _ := word(rest)
+		put("SourcePort", port)
+	}
+	if _, user, ok := strings.Cut(before, " for "); ok {
+		put("User", strings.TrimPrefix(user, "invalid user "))
+	}
+}
+
+// cutLast cuts at the last place: a login's name is the attacker's to choose and may hold " from " itself.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
