@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
+	"shieldwall/internal/config"
 	"shieldwall/internal/scan"
 )
 
@@ -21,6 +24,10 @@ const maxProblemLines = 200
 type scanOptions struct {
 	rules, indicators []string
 	format, stats     string
+	since, until      string
+	filter            scan.Filter
+	merge             bool
+	jobs              int
 }
 
 func newScan() *command {
@@ -33,12 +40,24 @@ writes one JSON line a detection. It needs no node. A file that is no telemetry 
 broken in one that is costs itself, is named on stderr and makes the exit code 3.
 
 --rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
-one of the two is wanted. --stats writes a JSON object with counts, times and memory.`,
+one of the two is wanted. --stats writes a JSON object with counts, times and memory.
+
+--since and --until take a time (2026-03-02T03:11:07Z), a day (2026-03-02, UTC) or a span back from now (7d); a
+record without a time is looked at all the same. --host and --tags are patterns such as dc* and attack.t1059*,
+without case. Files are read side by side; the output has the same order however many at once. What was
+detected before, in a copy of the same record, is marked, or left out with --merge.`,
 		exits: "0 nothing found\n1 something found\n2 usage, or could not run\n3 some input could not be read, something found or not",
 		define: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&o.rules, "rules", nil, "`DIR` or file of Sigma rules (may be repeated)")
 			f.StringArrayVar(&o.indicators, "indicators", nil, "`FILE` of indicators (may be repeated)")
 			f.StringVar(&o.format, "format", "jsonl", "`FORMAT` of the output: jsonl")
+			f.StringVar(&o.since, "since", "", "only records at or after this `TIME`")
+			f.StringVar(&o.until, "until", "", "only records before this `TIME`")
+			f.StringVar(&o.filter.Host, "host", "", "only records of computers whose name fits this `PATTERN`")
+			f.StringVar(&o.filter.Level, "level", "", "only rules of this `LEVEL` and above: "+strings.Join(scan.Levels, ", "))
+			f.StringArrayVar(&o.filter.Tags, "tags", nil, "only rules with a tag that fits this `PATTERN` (may be repeated)")
+			f.BoolVar(&o.merge, "merge", false, "leave out what was detected before, in a copy of the same record")
+			f.IntVar(&o.jobs, "jobs", 0, "read `N` files at once (default: one a processor)")
 			f.StringVar(&o.stats, "stats", "", "write statistics to `FILE`")
 		},
 		run: func(ctx context.Context, p *program, args []string) error { return runScan(ctx, p, o, args) },
@@ -51,6 +70,15 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	}
 	if len(o.rules)+len(o.indicators) == 0 {
 		return usagef("scan wants --rules or --indicators: something to look for")
+	}
+	if err := o.times(p.now()); err != nil {
+		return usagef("%v", err)
+	}
+	if err := o.filter.Check(); err != nil {
+		return usagef("%v", err)
+	}
+	if o.jobs < 0 || o.jobs > maxJobs {
+		return usagef("--jobs must be from 1 to %d", maxJobs)
 	}
 	if o.stats == "-" {
 		return usagef("--stats wants a file: stdout carries the detections")
@@ -67,6 +95,7 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	talk := &scanTalk{p: p, bar: newBar(p)}
 	st, err := scan.Run(ctx, scan.Options{
 		Rules: o.rules, Indicators: o.indicators, Paths: paths, Out: out, Now: p.now,
+		Filter: o.filter, Merge: o.merge, Jobs: o.jobs,
 		OnRejected: talk.rejected, OnProblem: talk.problem, Progress: talk.bar.update,
 	})
 	talk.bar.clear()
@@ -87,6 +116,37 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 		return &exit{code: exitFindings}
 	}
 	return nil
+}
+
+// maxJobs bounds the files that are read at once: each costs memory.
+const maxJobs = 256
+
+// times reads the ends of the time that counts.
+func (o *scanOptions) times(now time.Time) (err error) {
+	if o.filter.Since, err = moment(o.since, now); err != nil {
+		return fmt.Errorf("--since: %w", err)
+	}
+	if o.filter.Until, err = moment(o.until, now); err != nil {
+		return fmt.Errorf("--until: %w", err)
+	}
+	return nil
+}
+
+// moment reads a time, a day, or a span back from now; zero for nothing.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	var back config.Duration
+	if err := back.UnmarshalText([]byte(text)); err != nil || back <= 0 {
+		return time.Time{}, fmt.Errorf("%q is no time (2026-03-02T03:11:07Z), day (2026-03-02) or span back from now (7d)", text)
+	}
+	return now.Add(-back.Std()), nil
 }
 
 // scanTalk says on stderr what a scan has to say beside its detections.
@@ -114,6 +174,12 @@ func (t *scanTalk) problem(pr scan.Problem) {
 func (t *scanTalk) summary(st scan.Stats) {
 	if t.rejection > 0 {
 		t.p.talk("%s did not load; shieldwall rules check says why", plural(t.rejection, "rule or indicator", "rules and indicators"))
+	}
+	if st.Duplicates > 0 {
+		t.p.talk("%s of a record met before", plural(st.Duplicates, "detection is", "detections are"))
+	}
+	if st.LeftOut > 0 {
+		t.p.talk("%s left out by the filters", plural(st.LeftOut, "event", "events"))
 	}
 	t.p.talk("%s in %s from %s, %d skipped, %s; %.1f s, %s/s",
 		plural(st.Detections, "detection", "detections"), plural(st.Events, "event", "events"), plural(st.Files, "file", "files"),

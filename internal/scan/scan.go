@@ -13,27 +13,25 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
 	"shieldwall/internal/decode/container"
-	"shieldwall/internal/decode/evtx"
-	"shieldwall/internal/decode/jsonl"
-	"shieldwall/internal/decode/telemetry"
-	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
+	"shieldwall/internal/status"
 )
 
 const (
-	// progressEvents is after how many events, at the latest, Progress is called.
+	// progressEvents is after how many events, at the latest, a scan looks whether it is to end.
 	progressEvents = 1 << 12
+	// progressEvery is how often Progress is called.
+	progressEvery = 200 * time.Millisecond
 	// outBuffer is the buffer before Out.
 	outBuffer = 64 << 10
 )
 
-// Options say what to scan. Only Out, Now and one of Rules and Indicators are required.
+// Options say what to scan. Only Out or Each, Now and one of Rules and Indicators are required.
 type Options struct {
 	// Rules are folders, walked for .yml and .yaml files, and files.
 	Rules []string
@@ -41,8 +39,18 @@ type Options struct {
 	Indicators []string
 	// Paths are files and folders of telemetry; archives are opened.
 	Paths []string
-	// Out gets one status.Detection a line, as JSON, in the order of the paths, files and records.
-	Out io.Writer
+	// Out gets one status.Detection a line, as JSON, in the order of the paths, files and records; Each gets
+	// them instead where it is set. It may keep them.
+	Out  io.Writer
+	Each func(*status.Detection) error
+
+	// Filter says which events and detections count.
+	Filter Filter
+	// Merge leaves out detections that were told before: of a record that is read twice, from a copy of a log
+	// or out of two archives, by the same rule. Otherwise they are told and marked.
+	Merge bool
+	// Jobs is how many files are read at once; 0 means one a processor. The output is the same for any number.
+	Jobs int
 
 	// OnRejected is told each rule and indicator that does not load.
 	OnRejected func(Rejected)
@@ -96,21 +104,36 @@ type Stats struct {
 	Skipped            int64   `json:"skipped"`      // no telemetry
 	Events             int64   `json:"events"`
 	Bytes              int64   `json:"bytes"` // decoded
-	Detections         int64   `json:"detections"`
-	Errors             int64   `json:"errors"` // files, chunks, records and values that could not be read
-	Seconds            float64 `json:"seconds"`
-	CPUSeconds         float64 `json:"cpu_seconds"` // of the scan alone, like Seconds
-	MaxRSSBytes        int64   `json:"max_rss_bytes"`
+	// LeftOut were events that the filter does not want; Untimed have no time and were looked at all the same.
+	LeftOut    int64 `json:"left_out"`
+	Untimed    int64 `json:"untimed"`
+	Detections int64 `json:"detections"`
+	// Duplicates were detections of records that had been met before; see Options.Merge. Those that were told
+	// are among Detections, too.
+	Duplicates int64 `json:"duplicates"`
+	// First and Last are the times of the earliest and the latest event that was looked at.
+	First       time.Time `json:"first,omitzero"`
+	Last        time.Time `json:"last,omitzero"`
+	Errors      int64     `json:"errors"` // files, chunks, records and values that could not be read
+	Seconds     float64   `json:"seconds"`
+	CPUSeconds  float64   `json:"cpu_seconds"` // of the scan alone, like Seconds
+	MaxRSSBytes int64     `json:"max_rss_bytes"`
 }
 
 // Run loads, scans and writes. The error says that the scan could not be done or finished: a path of rules
 // or indicators that cannot be used, an Out that cannot be written, ctx's end. What it did until then is in
 // the Stats all the same.
 func Run(ctx context.Context, opt Options) (Stats, error) {
-	s := &scanner{ctx: ctx, opt: opt, out: bufio.NewWriterSize(opt.Out, outBuffer)}
-	s.each = s.match
-	s.lines = json.NewEncoder(s.out)
-	s.lines.SetEscapeHTML(false)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := &scanner{ctx: ctx, opt: opt, seen: newSeen()}
+	var out *bufio.Writer
+	if s.emit = opt.Each; s.emit == nil {
+		out = bufio.NewWriterSize(opt.Out, outBuffer)
+		lines := json.NewEncoder(out)
+		lines.SetEscapeHTML(false)
+		s.emit = func(d *status.Detection) error { return lines.Encode(d) }
+	}
 	start := opt.Now()
 	err := s.load()
 	s.stats.LoadSeconds = opt.Now().Sub(start).Seconds()
@@ -118,9 +141,11 @@ func Run(ctx context.Context, opt Options) (Stats, error) {
 		return s.stats, err
 	}
 	start, cpu := opt.Now(), cpuTime()
-	err = s.scan()
-	if ferr := s.out.Flush(); err == nil && ferr != nil {
-		err = fmt.Errorf("writing detections: %w", ferr)
+	err = s.readAll(cancel)
+	if out != nil {
+		if ferr := out.Flush(); err == nil && ferr != nil {
+			err = fmt.Errorf("writing detections: %w", ferr)
+		}
 	}
 	s.stats.Seconds = opt.Now().Sub(start).Seconds()
 	s.stats.CPUSeconds = (cpuTime() - cpu).Seconds()
@@ -128,17 +153,18 @@ func Run(ctx context.Context, opt Options) (Stats, error) {
 	return s.stats, err
 }
 
-// scanner is one run.
+// scanner is one run. Readers on other goroutines share it and change nothing in it but far.
 type scanner struct {
 	ctx    context.Context
 	opt    Options
-	each   func(*event.Event) error // what happens to an event
 	engine *match.Engine
-	out    *bufio.Writer
-	lines  *json.Encoder
-	stats  Stats
+	emit   func(*status.Detection) error
+	far    progress
 	total  int64
-	before int64 // bytes of the files before this one
+
+	// On Run's goroutine alone.
+	stats Stats
+	seen  *seen
 }
 
 // load reads rules and indicators and makes them live.
@@ -167,44 +193,6 @@ func (s *scanner) load() error {
 	return nil
 }
 
-// scan reads all paths.
-func (s *scanner) scan() error {
-	if s.opt.Progress != nil {
-		s.total = sizeOf(s.opt.Paths)
-	}
-	for _, path := range s.opt.Paths {
-		if err := s.path(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// path reads a file, or a folder's files in lexical order. Links below a folder are not followed.
-func (s *scanner) path(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		s.problem(path, err)
-		return nil
-	}
-	if info.IsDir() {
-		root, err := os.OpenRoot(path) // a folder that is changed meanwhile cannot lead out of it
-		if err != nil {
-			s.problem(path, err)
-			return nil
-		}
-		defer root.Close()
-		return container.Walk(root.FS(), path, s.opt.Container, s.visit)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		s.problem(path, err)
-		return nil
-	}
-	defer f.Close()
-	return container.File(path, f, s.opt.Container, s.visit)
-}
-
 // sizeOf adds up the sizes of files, as far as they can be seen: it is for a progress bar.
 func sizeOf(paths []string) (total int64) {
 	for _, path := range paths {
@@ -218,146 +206,4 @@ func sizeOf(paths []string) (total int64) {
 		})
 	}
 	return total
-}
-
-// visit reads one file, or one member of an archive. Its error ends the scan.
-func (s *scanner) visit(item *container.Item) error {
-	if err := s.ctx.Err(); err != nil {
-		return err
-	}
-	if item.Err != nil {
-		s.problem(item.Source, item.Err)
-		return nil
-	}
-	s.before = s.stats.Bytes
-	s.progress(item.Source)
-	var err error
-	switch item.Kind {
-	case container.EVTX:
-		s.stats.Files++
-		err = s.evtx(item)
-	case container.JSON, container.Zeek:
-		s.stats.Files++
-		err = s.json(item)
-	case container.Audit:
-		s.stats.Files++
-		err = s.audit(item)
-	case container.Syslog:
-		s.stats.Files++
-		err = s.syslog(item)
-	case container.XML:
-		s.stats.Files++
-		err = s.xml(item)
-	default:
-		s.stats.Skipped++
-		if s.opt.OnSkipped != nil {
-			s.opt.OnSkipped(item.Source)
-		}
-	}
-	if stop := (*stopError)(nil); errors.As(err, &stop) {
-		return stop.err
-	}
-	if err != nil {
-		s.problem(item.Source, err)
-	}
-	return nil
-}
-
-// stopError ends the scan, as against a fault of one file.
-type stopError struct{ err error }
-
-func (e *stopError) Error() string { return e.err.Error() }
-
-func (s *scanner) evtx(item *container.Item) error {
-	at, size, err := item.ReaderAt()
-	if err != nil {
-		return err
-	}
-	st, err := evtx.New(at, size, evtx.Options{
-		Source:    item.Source,
-		OnProblem: func(p evtx.Problem) { s.problem(item.Source, p) },
-		Names:     s.names(), Sparse: true, Borrow: true,
-	}).Read(func(ev *event.Event) error {
-		return s.event(ev, 0)
-	})
-	s.stats.Bytes += st.Bytes
-	return err
-}
-
-// names are the fields that are looked at; nil, which is all of them, where nothing is matched.
-func (s *scanner) names() *event.Names {
-	if s.engine == nil {
-		return nil
-	}
-	return s.engine.Names()
-}
-
-func (s *scanner) json(item *container.Item) error {
-	in := telemetry.New(item.Reader(), jsonl.Options{Source: item.Source, Names: s.names(), Sparse: true, Borrow: true})
-	defer func() { s.stats.Bytes = s.before + in.Stats().Bytes }()
-	for {
-		ev, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if bad := (*jsonl.ValueError)(nil); errors.As(err, &bad) {
-			s.problem(item.Source, bad)
-			if err := s.ctx.Err(); err != nil {
-				return &stopError{err}
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.event(ev, in.Stats().Bytes); err != nil {
-			return err
-		}
-	}
-}
-
-// event matches one event. read is how much of the file came before, where that is known. Its error ends the
-// scan.
-func (s *scanner) event(ev *event.Event, read int64) error {
-	if s.stats.Events++; s.stats.Events%progressEvents == 0 {
-		if err := s.ctx.Err(); err != nil {
-			return &stopError{err}
-		}
-		s.stats.Bytes = s.before + read
-		s.progress(ev.Source)
-	}
-	if err := s.each(ev); err != nil {
-		return &stopError{err}
-	}
-	return nil
-}
-
-// match writes a line for each hit.
-func (s *scanner) match(ev *event.Event) (err error) {
-	s.engine.Match(ev, func(h match.Hit) {
-		if err == nil {
-			s.stats.Detections++
-			err = s.lines.Encode(detection(ev, h))
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("writing detections: %w", err)
-	}
-	return nil
-}
-
-func (s *scanner) problem(source string, err error) {
-	s.stats.Errors++
-	if s.opt.OnProblem != nil {
-		s.opt.OnProblem(Problem{source, err})
-	}
-}
-
-func (s *scanner) progress(source string) {
-	if s.opt.Progress != nil {
-		s.opt.Progress(Progress{
-			Source: source, Files: s.stats.Files, Events: s.stats.Events, Detections: s.stats.Detections,
-			Bytes: s.stats.Bytes, Total: s.total,
-		})
-	}
 }

@@ -326,19 +326,21 @@ func TestStops(t *testing.T) {
 		t.Errorf("out of space: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	opt.Out = io.Discard
-	calls := 0
-	opt.Progress = func(p Progress) {
-		if calls++; calls == 2 {
-			if p.Bytes == 0 || p.Bytes > p.Total || p.Events != progressEvents || p.Detections == 0 {
-				t.Errorf("progress: %+v", p)
-			}
+	told := 0
+	opt.Each = func(*status.Detection) error {
+		if told++; told == 10 {
 			cancel()
 		}
+		return nil
 	}
 	st, err := Run(ctx, opt)
-	if !errors.Is(err, context.Canceled) || st.Events < progressEvents || st.Events > 2*progressEvents {
-		t.Errorf("cancelled: %v after %d events", err, st.Events)
+	if !errors.Is(err, context.Canceled) || st.Detections < 10 || st.Detections >= 3*progressEvents {
+		t.Errorf("cancelled: %v after %d detections", err, st.Detections)
+	}
+	var last Progress
+	opt.Progress = func(p Progress) { last = p }
+	if st, err := Run(t.Context(), opt); err != nil || last.Events != 3*progressEvents || last.Bytes != st.Bytes || last.Total != st.Bytes || last.Files != 1 || last.Detections != st.Detections {
+		t.Errorf("the last progress: %+v, %v", last, err)
 	}
 	opt.Progress = nil
 	opt.Paths = []string{filepath.Join(dir, "missing"), dir}

@@ -169,5 +169,7 @@ type Detection struct {
 	Fields    map[string]string `json:"fields"`              // the fields that the rule names
 	Publisher string            `json:"publisher,omitempty"` // the member whose intelligence matched; empty for local rules
 	License   string            `json:"license,omitempty"`
-	Seen      time.Time         `json:"seen,omitzero"` // when this node matched it; a running node only
+	// DuplicateOf is the source and record under which a scan told of the same before.
+	DuplicateOf string    `json:"duplicate_of,omitempty"`
+	Seen        time.Time `json:"seen,omitzero"` // when this node matched it; a running node only
 }

@@ -141,16 +141,10 @@ type Visit func(*Item) error
 // and special files are left out, so that nothing outside is reached and nothing is read twice: a folder
 // of the operating system that others may write to is best given as os.Root.FS. The error is the visit's.
 func Walk(fsys fs.FS, prefix string, opts Options, visit Visit) error {
-	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+	return Files(fsys, func(name string, err error) error {
 		source := path.Join(prefix, name)
 		if err != nil {
-			return visit(&Item{Source: source, Size: -1, Err: err}) // of a folder, what could be read follows
-		}
-		if d.IsDir() && d.Name() == litterFolder {
-			return fs.SkipDir
-		}
-		if !d.Type().IsRegular() {
-			return nil
+			return visit(&Item{Source: source, Size: -1, Err: err})
 		}
 		f, err := fsys.Open(name)
 		if err != nil {
@@ -158,6 +152,22 @@ func Walk(fsys fs.FS, prefix string, opts Options, visit Visit) error {
 		}
 		defer f.Close()
 		return File(source, f, opts, visit)
+	})
+}
+
+// Files names the files that Walk would visit, and folders that cannot be read with the reason: of those, what
+// could be read follows. The error is each's.
+func Files(fsys fs.FS, each func(name string, err error) error) error {
+	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return each(name, err)
+		case d.IsDir() && d.Name() == litterFolder:
+			return fs.SkipDir
+		case !d.Type().IsRegular():
+			return nil
+		}
+		return each(name, nil)
 	})
 }
 
