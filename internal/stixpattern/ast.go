@@ -7,7 +7,6 @@ package stixpattern
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -200,5 +199,5 @@ func property(name string) string {
 	if plain {
 		return name
 	}
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(name) + "'"
+	return quote(name)
 }
