@@ -24,6 +24,7 @@ import (
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/object"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/sigma"
 	"shieldwall/internal/status"
 )
@@ -137,12 +138,22 @@ func (d *Detector) Submit(ctx context.Context, ev *event.Event) error {
 	defer func() { <-d.slots }()
 	d.events.Add(1)
 	var err error
+	glance := d.live.patterns.Look(ev, seenAt(ev, d.opt.Now().UTC()))
 	d.opt.Engine.Match(ev, func(h match.Hit) {
-		if err == nil {
+		if err == nil && (!h.Candidate || confirmed(&glance, &h)) {
 			err = d.hit(ctx, ev, h)
 		}
 	})
 	return err
+}
+
+// confirmed asks the pattern behind a hit. A detection by a pattern of several observations shows the others.
+func confirmed(glance *sequence.Glance, h *match.Hit) bool {
+	others, ok := glance.Confirm(h.Key)
+	if len(others) > 0 {
+		h.Fields = append(h.Fields, sequence.Others(others))
+	}
+	return ok
 }
 
 func (d *Detector) enter(ctx context.Context) error {

@@ -147,6 +147,7 @@ func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
 	s.raw.load(ev, nil)
 	defer s.raw.drop()
 	now := e.now()
+	s.rules(live.rules[sigma.Logsource{}], &s.raw, now, yield) // those meant for every event
 	var viewed *view
 	for _, src := range s.sources {
 		bucket := live.rules[src.Logsource]
@@ -184,7 +185,7 @@ func (s *scratch) rules(bucket []*rule, r *record, now time.Time, yield func(Hit
 		s.eval.rule, s.eval.record = x, r
 		s.eval.known = append(s.eval.known[:0], make([]verdict, len(x.selections))...)
 		if s.eval.expr(x.condition) {
-			yield(Hit{Key: x.unit.Key, Attribution: x.Attribution, Fields: x.shown(r)})
+			yield(Hit{Key: x.unit.Key, Attribution: x.Attribution, Candidate: x.unit.Candidate, Fields: x.shown(r)})
 		}
 	}
 }

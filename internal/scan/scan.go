@@ -22,6 +22,7 @@ import (
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/sigma"
 )
 
@@ -133,11 +134,13 @@ type scanner struct {
 	opt    Options
 	each   func(*event.Event) error // what happens to an event
 	engine *match.Engine
-	out    *bufio.Writer
-	lines  *json.Encoder
-	stats  Stats
-	total  int64
-	before int64 // bytes of the files before this one
+	// patterns confirm the engine's candidates.
+	patterns *sequence.Patterns
+	out      *bufio.Writer
+	lines    *json.Encoder
+	stats    Stats
+	total    int64
+	before   int64 // bytes of the files before this one
 }
 
 // load reads rules and indicators and makes them live.
@@ -161,7 +164,7 @@ func (s *scanner) load() error {
 	if len(compiled) == 0 {
 		return errors.New("nothing to look for: no rule and no indicator was loaded")
 	}
-	s.engine = match.New(s.opt.Now)
+	s.engine, s.patterns = match.New(s.opt.Now), intel.patterns
 	s.engine.Update(compiled, nil)
 	return nil
 }
@@ -315,7 +318,17 @@ func (s *scanner) event(ev *event.Event, read int64) error {
 
 // match writes a line for each hit.
 func (s *scanner) match(ev *event.Event) (err error) {
+	glance := s.patterns.Look(ev, ev.Time)
 	s.engine.Match(ev, func(h match.Hit) {
+		if h.Candidate {
+			others, ok := glance.Confirm(h.Key)
+			if !ok {
+				return
+			}
+			if len(others) > 0 {
+				h.Fields = append(h.Fields, sequence.Others(others))
+			}
+		}
 		if err == nil {
 			s.stats.Detections++
 			err = s.lines.Encode(detection(ev, h))

@@ -20,14 +20,15 @@ import (
 // the tests, each within its bounds: a flow problem, which is decided exactly and fast.
 
 // ErrUndecided says that a search was given up: the pattern may match or not.
-var ErrUndecided = errors.New("undecided: the search for a binding needs more than " + fmt.Sprint(MaxSteps) + " steps")
+var ErrUndecided = errors.New("undecided: the search for a binding needs too many steps")
 
-// Bind looks for a binding among observations of which is known what holds on them; see Match.
-func (p *Pattern) Bind(seen []Seen) ([]int, error) {
+// Bind looks for a binding among observations of which is known what holds on them; see Match. The search
+// takes at most the given number of steps.
+func (p *Pattern) Bind(seen []Seen, steps int) ([]int, error) {
 	if err := p.fits(len(seen)); err != nil {
 		return nil, err
 	}
-	s := &search{pattern: p, times: make([]candidates, p.lists)}
+	s := &search{pattern: p, times: make([]candidates, p.lists), limit: steps}
 	s.spans = make([]span, len(seen))
 	for i, o := range seen {
 		s.spans[i] = span{ticks(o.First), ticks(o.Last), min(max(o.Number, 1), MaxNumberObserved)}
@@ -36,7 +37,7 @@ func (p *Pattern) Bind(seen []Seen) ([]int, error) {
 	s.prepare(p.root, seen)
 	ok := s.possible(p.root, bounds{minTick, maxTick}) && s.solve(&todo{node: p.root, bounds: bounds{minTick, maxTick}})
 	if s.spent() {
-		return nil, ErrUndecided
+		return nil, fmt.Errorf("%w (limit: %d)", ErrUndecided, steps)
 	}
 	if !ok {
 		return nil, nil
@@ -74,6 +75,7 @@ type search struct {
 	times   []candidates
 	demands []demand // of the leaves reached
 	steps   int
+	limit   int
 	found   []int
 }
 
@@ -91,7 +93,7 @@ type todo struct {
 	next   *todo
 }
 
-func (s *search) spent() bool { return s.steps > MaxSteps }
+func (s *search) spent() bool { return s.steps > s.limit }
 
 // prepare lists the observations below each node; it returns the node's tests.
 func (s *search) prepare(n *node, seen []Seen) Set {

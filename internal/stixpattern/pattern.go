@@ -22,7 +22,7 @@ const (
 
 // Pattern is a pattern ready to be evaluated. It is immutable.
 type Pattern struct {
-	tests []test // one for each Test of the tree, in its order
+	tests []typedTest // one for each Test of the tree, in its order
 	root  *node
 	lists int // nodes with times of their own
 }
@@ -71,7 +71,7 @@ func (p *Pattern) node(c *compiler, o Observation) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.tests = append(p.tests, t)
+		p.tests = append(p.tests, typedTest{t, typesOf(o.Comparison, nil)})
 		return p.number(&node{kind: leaf, tests: []int{len(p.tests) - 1}, times: 1}), nil
 	case *Combined:
 		var kids []*node
@@ -147,6 +147,82 @@ const ticksPerSecond = 10_000_000
 
 func ticks(t time.Time) int64 { return t.Unix()*ticksPerSecond + int64(t.Nanosecond())/100 }
 
+// typedTest is a test and the types of the objects that it can hold on.
+type typedTest struct {
+	test
+	types []string
+}
+
+func (t *typedTest) holdsOnAny(objects Objects) bool {
+	for _, typ := range t.types {
+		for _, o := range objects.byType[typ] {
+			if t.holds(o, objects) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func typesOf(c Comparison, out []string) []string {
+	typ := ""
+	switch c := c.(type) {
+	case *Logical:
+		for _, operand := range c.Operands {
+			out = typesOf(operand, out)
+		}
+		return out
+	case *Exists:
+		typ = c.Path.Type
+	case *Compare:
+		typ = c.Path.Type
+	}
+	if !slices.Contains(out, typ) {
+		out = append(out, typ)
+	}
+	return out
+}
+
+// Single tells whether one observation alone always decides: nothing has to be remembered of others.
+func (p *Pattern) Single() bool { return p.root.single() }
+
+func (n *node) single() bool {
+	switch n.kind {
+	case leaf:
+		return n.times == 1
+	case every, followed, repeated:
+		return n.kind == repeated && n.times == 1 && n.kids[0].single()
+	}
+	return !slices.ContainsFunc(n.kids, func(k *node) bool { return !k.single() })
+}
+
+// Window is how far apart the observations of a binding can be; ok is false where nothing bounds it.
+func (p *Pattern) Window() (window time.Duration, ok bool) {
+	n, ok := p.root.window()
+	return time.Duration(min(n, math.MaxInt64/200)) * 100, ok
+}
+
+func (n *node) window() (ticks int64, ok bool) {
+	switch n.kind {
+	case leaf:
+		return 0, n.times == 1
+	case within:
+		return n.within, true
+	case between:
+		return n.kids[0].window()
+	case either:
+		for _, k := range n.kids {
+			one, bounded := k.window()
+			if !bounded {
+				return 0, false
+			}
+			ticks = max(ticks, one)
+		}
+		return ticks, true
+	}
+	return 0, false
+}
+
 // Tests tells how many tests, "[...]", the pattern has.
 func (p *Pattern) Tests() int { return len(p.tests) }
 
@@ -202,11 +278,8 @@ func (s Set) Empty() bool { return !slices.ContainsFunc(s, func(w uint64) bool {
 func (p *Pattern) Look(objects Objects) Set {
 	set := p.none()
 	for i, t := range p.tests {
-		for _, o := range objects.list {
-			if t.holds(o, objects) {
-				set.add(i)
-				break
-			}
+		if t.holdsOnAny(objects) {
+			set.add(i)
 		}
 	}
 	return set
@@ -238,7 +311,7 @@ func (p *Pattern) Match(observed []Observed) ([]int, error) {
 	for i, o := range observed {
 		seen[i] = Seen{First: o.First, Last: o.Last, Number: o.Number, Tests: p.Look(o.Objects)}
 	}
-	return p.Bind(seen)
+	return p.Bind(seen, MaxSteps)
 }
 
 // fits refuses what would take too much memory before any is taken.

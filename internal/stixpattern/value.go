@@ -16,14 +16,16 @@ type Object = map[string]any
 
 // Objects are the observables of one observation; references are followed inside it alone (section 9.7).
 type Objects struct {
-	list []Object
-	byID map[string]Object
+	byType map[string][]Object
+	byID   map[string]Object
 }
 
 // NewObjects takes the observables of one observation. They are only read.
 func NewObjects(list []Object) Objects {
-	out := Objects{list: list, byID: make(map[string]Object, len(list))}
+	out := Objects{byType: map[string][]Object{}, byID: make(map[string]Object, len(list))}
 	for _, o := range list {
+		typ, _ := o["type"].(string)
+		out.byType[typ] = append(out.byType[typ], o)
 		if id, ok := o["id"].(string); ok {
 			out.byID[id] = o
 		}

@@ -1,0 +1,298 @@
+// Package sequence has the last word about STIX patterns on live events: it evaluates what the engine's
+// rules found likely, and remembers, for patterns of several observations, which of them were seen.
+//
+// Everything is bounded: what one pattern remembers, what all do, and the work that one event costs.
+// Observations count by the time of their events, so that late ones still find their place. As STIX says
+// (section 9.7), observations may come from anywhere: a pattern is not kept apart by host.
+package sequence
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"shieldwall/internal/event"
+	"shieldwall/internal/object"
+	"shieldwall/internal/observed"
+	"shieldwall/internal/stixpattern"
+)
+
+const (
+	// MaxNeeded bounds the observations that one pattern can ask for, such as REPEATS 1000 TIMES.
+	MaxNeeded = 1000
+	// MaxRoom bounds the observations that all patterns together may remember; a pattern whose share does
+	// not fit is refused when it is added, so that memory is known beforehand.
+	MaxRoom = 200_000
+	// maxSteps bounds the search for a binding that one event causes in one pattern.
+	maxSteps = 50_000
+	// maxUndecided is how many searches of a pattern may be given up before it is stopped: it would go on
+	// costing time and say nothing.
+	maxUndecided = 100
+	// maxNote bounds what is remembered of an event for the analyst, in bytes, and maxNotes how many of
+	// them a detection shows.
+	maxNote, maxNotes = 200, 16
+)
+
+// ErrNoRoom says that the patterns that are live already may remember all that can be remembered.
+var ErrNoRoom = fmt.Errorf("patterns of several observations: no room, all together remember at most %d observations", MaxRoom)
+
+// Patterns are the live patterns. Their methods may be called concurrently.
+type Patterns struct {
+	mu   sync.RWMutex // guards the fields below
+	live map[object.Key]*state
+	room int // promised
+
+	stats counters
+}
+
+type counters struct {
+	mu sync.Mutex
+	Stats
+}
+
+// Stats is what happened since the start.
+type Stats struct {
+	// Evicted observations were forgotten for want of room before they took part in a match.
+	Evicted int64
+	// Undecided searches were given up.
+	Undecided int64
+	// Stopped patterns match no more, because too many of their searches were given up.
+	Stopped []object.Key
+}
+
+// state is one pattern and what it remembers.
+type state struct {
+	pattern *stixpattern.Pattern
+	room    int // 0: one observation decides
+	window  time.Duration
+	bounded bool // window counts
+
+	mu        sync.Mutex // guards the fields below
+	kept      []kept     // in the order of arrival
+	kinds     map[string]int
+	undecided int
+	stopped   bool
+}
+
+// kept is one remembered observation.
+type kept struct {
+	stixpattern.Seen
+	kind string // its set of tests
+	note string
+}
+
+// New returns no patterns.
+func New() *Patterns { return &Patterns{live: map[object.Key]*state{}} }
+
+// Check tells why a pattern cannot be live, whatever else is.
+func Check(p *stixpattern.Pattern) error {
+	if n := p.Needs(); n > MaxNeeded {
+		return fmt.Errorf("the pattern asks for %d observations, at most %d are remembered", n, MaxNeeded)
+	}
+	return nil
+}
+
+// Add makes a pattern live under a key, in place of the one before. What an unchanged pattern remembers is
+// lost with it, too: there is nothing to tell them apart by.
+func (p *Patterns) Add(key object.Key, pattern *stixpattern.Pattern) error {
+	if err := Check(pattern); err != nil {
+		return err
+	}
+	s := &state{pattern: pattern, kinds: map[string]int{}}
+	s.window, s.bounded = pattern.Window()
+	if !pattern.Single() {
+		s.room = int(4*pattern.Needs()) + 4*min(pattern.Tests(), 64) + 16
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	room := p.room + s.room
+	if old := p.live[key]; old != nil {
+		room -= old.room
+	}
+	if room > MaxRoom {
+		return ErrNoRoom
+	}
+	p.live[key], p.room = s, room
+	return nil
+}
+
+// Remove forgets patterns; keys of none do no harm.
+func (p *Patterns) Remove(keys ...object.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, key := range keys {
+		if s := p.live[key]; s != nil {
+			p.room -= s.room
+			delete(p.live, key)
+		}
+	}
+}
+
+// Stats gives the counts.
+func (p *Patterns) Stats() Stats {
+	p.stats.mu.Lock()
+	defer p.stats.mu.Unlock()
+	out := p.stats.Stats
+	out.Stopped = slices.Clone(out.Stopped)
+	return out
+}
+
+// Glance is one event being looked at; it is for one goroutine.
+type Glance struct {
+	patterns *Patterns
+	event    *event.Event
+	at       time.Time
+	objects  stixpattern.Objects // once ready
+	ready    bool
+}
+
+// Look begins with an event that happened at a time. It costs nothing until a pattern is asked about.
+func (p *Patterns) Look(ev *event.Event, at time.Time) Glance {
+	if y := at.UTC().Year(); y < 1 || y > 9999 {
+		at = time.Time{} // a hostile record may name any year
+	}
+	return Glance{patterns: p, event: ev, at: at}
+}
+
+// Confirm tells whether the event completes a pattern that the engine found likely, and which other events
+// took part: their times, hosts and records. Observations that took part in a match are used up.
+func (g *Glance) Confirm(key object.Key) (others []string, ok bool) {
+	g.patterns.mu.RLock()
+	s := g.patterns.live[key]
+	g.patterns.mu.RUnlock()
+	if s == nil { // withdrawn meanwhile
+		return nil, false
+	}
+	if !g.ready {
+		g.objects, g.ready = observed.Objects(g.event), true
+	}
+	tests := s.pattern.Look(g.objects)
+	if tests.Empty() {
+		return nil, false
+	}
+	seen := stixpattern.Seen{First: g.at, Last: g.at, Tests: tests}
+	if s.room == 0 {
+		found, err := s.pattern.Bind([]stixpattern.Seen{seen}, maxSteps)
+		return nil, err == nil && found != nil
+	}
+	return g.complete(key, s, kept{seen, fmt.Sprint(tests), g.note()})
+}
+
+// complete adds an observation to what a pattern remembers and looks for a binding that it belongs to. There
+// was none before it came, for those that are found are used up.
+func (g *Glance) complete(key object.Key, s *state, one kept) (others []string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return nil, false
+	}
+	if len(s.kept) == s.room {
+		s.evict()
+		g.patterns.stats.add(func(st *Stats) { st.Evicted++ })
+	}
+	s.kept = append(s.kept, one)
+	s.kinds[one.kind]++
+	near := s.near(one.First)
+	if int64(len(near)) < s.pattern.Needs() {
+		return nil, false
+	}
+	seen := make([]stixpattern.Seen, len(near))
+	for i, at := range near {
+		seen[i] = s.kept[at].Seen
+	}
+	found, err := s.pattern.Bind(seen, maxSteps)
+	if errors.Is(err, stixpattern.ErrUndecided) {
+		s.undecided++
+		s.stopped = s.undecided >= maxUndecided
+		g.patterns.stats.add(func(st *Stats) {
+			if st.Undecided++; s.stopped {
+				st.Stopped = append(st.Stopped, key)
+			}
+		})
+	}
+	if err != nil || found == nil {
+		return nil, false
+	}
+	return s.use(near, found), true
+}
+
+// near lists the remembered observations that can be in one binding with one at a time.
+func (s *state) near(at time.Time) []int {
+	out := make([]int, 0, len(s.kept))
+	for i, k := range s.kept {
+		if d := at.Sub(k.First); !s.bounded || d <= s.window && -d <= s.window {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// use takes the observations of a binding out; the last of all is the event that completed it.
+func (s *state) use(near, found []int) (others []string) {
+	used := map[int]bool{}
+	for _, i := range found {
+		at := near[i]
+		used[at] = true
+		if at != len(s.kept)-1 && len(others) < maxNotes {
+			others = append(others, s.kept[at].note)
+		}
+	}
+	rest := make([]kept, 0, len(s.kept)-len(used))
+	for i, k := range s.kept {
+		if !used[i] {
+			rest = append(rest, k)
+		} else {
+			s.forget(k)
+		}
+	}
+	s.kept = rest
+	return others
+}
+
+// evict forgets the oldest observation of the most frequent kind, so that what happens all the time does not
+// displace what happens once.
+func (s *state) evict() {
+	most := ""
+	for kind, n := range s.kinds {
+		if n > s.kinds[most] || n == s.kinds[most] && kind < most {
+			most = kind
+		}
+	}
+	i := slices.IndexFunc(s.kept, func(k kept) bool { return k.kind == most })
+	s.forget(s.kept[i])
+	s.kept = slices.Delete(s.kept, i, i+1)
+}
+
+func (s *state) forget(k kept) {
+	if s.kinds[k.kind]--; s.kinds[k.kind] == 0 {
+		delete(s.kinds, k.kind)
+	}
+}
+
+func (c *counters) add(change func(*Stats)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.Stats)
+}
+
+// Others makes a field of what Confirm returns, for a detection.
+func Others(notes []string) event.Field {
+	items := make([]event.Value, len(notes))
+	for i, n := range notes {
+		items[i] = event.Str(n)
+	}
+	return event.Field{Name: "OtherObservations", Value: event.Value{Kind: event.List, Items: items}}
+}
+
+// note says for an analyst which event this is.
+func (g *Glance) note() string {
+	out := g.at.UTC().Format(time.RFC3339Nano)
+	for _, part := range []string{g.event.Computer, g.event.Source, g.event.Record} {
+		if part != "" {
+			out += " " + part
+		}
+	}
+	return out[:min(len(out), maxNote)]
+}
