@@ -337,8 +337,10 @@ type Stats struct {
 	Rules, Indicators int
 	Rejected          int
 	Rejections        []Rejection
-	SightingsSent     int64
-	Journal           JournalStats
+	// Patterns counts what STIX patterns of several observations forgot and gave up.
+	Patterns      sequence.Stats
+	SightingsSent int64
+	Journal       JournalStats
 	// Problem is what fails in the background now; empty where all works.
 	Problem string
 }
@@ -352,6 +354,7 @@ func (d *Detector) Stats() Stats {
 	st.Suppressed, st.Loudest = d.throttle.suppressed()
 	st.Rules, st.Indicators = d.opt.Engine.Len()
 	st.Rejected, st.Rejections = d.live.rejections()
+	st.Patterns = d.live.patterns.Stats()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, doing := range slices.Sorted(maps.Keys(d.problems)) {

@@ -116,10 +116,14 @@ func (l *live) rejections() (int, []Rejection) {
 	for _, r := range l.rejected {
 		out = append(out, r)
 	}
+	stopped := l.patterns.Stopped()
+	for _, key := range stopped {
+		out = append(out, Rejection{Key: key, Reason: "stopped: on too many events its observations have too many ways to be combined"})
+	}
 	slices.SortFunc(out, func(a, b Rejection) int {
 		return cmp.Or(cmp.Compare(a.Publisher, b.Publisher), cmp.Compare(a.ID, b.ID))
 	})
-	return len(l.rejected) + len(l.unnamed), out
+	return len(l.rejected) + len(l.unnamed) + len(stopped), out
 }
 
 // setLocal replaces the rules from folders.

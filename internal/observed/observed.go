@@ -20,7 +20,10 @@ const maxText = 64 << 10
 func splitPath(path string) []string { return strings.Split(path, ".") }
 
 // Objects makes observables of an event: those of roles that it says something about.
-func Objects(ev *event.Event) stixpattern.Objects {
+func Objects(ev *event.Event) stixpattern.Objects { return stixpattern.NewObjects(List(ev)) }
+
+// List makes the same observables, one after the other.
+func List(ev *event.Event) []stixpattern.Object {
 	if ev.Rest != nil { // the fields that only patterns ask for
 		all := *ev
 		ev.Rest(&all)
@@ -47,7 +50,7 @@ func Objects(ev *event.Event) stixpattern.Objects {
 			roles[i].refer(objects[i], made)
 		}
 	}
-	return stixpattern.NewObjects(list)
+	return list
 }
 
 // scalar gives a field's text; of a list, the first.

@@ -25,10 +25,12 @@ const (
 	// MaxRoom bounds the observations that all patterns together may remember; a pattern whose share does
 	// not fit is refused when it is added, so that memory is known beforehand.
 	MaxRoom = 200_000
-	// maxSteps bounds the search for a binding that one event causes in one pattern.
-	maxSteps = 50_000
-	// maxUndecided is how many searches of a pattern may be given up before it is stopped: it would go on
-	// costing time and say nothing.
+	// maxSteps bounds the search for a binding that one event causes in one pattern, and stepsEach what its
+	// searches may take in the long run for each observation: about 20 microseconds. What is not used is
+	// saved up to maxSteps.
+	maxSteps, stepsEach = 500_000, 2_000
+	// maxUndecided is how many searches of a pattern may be given up without a match between them before it
+	// is stopped: it would go on costing time and say nothing.
 	maxUndecided = 100
 	// maxNote bounds what is remembered of an event for the analyst, in bytes, and maxNotes how many of
 	// them a detection shows.
@@ -58,8 +60,6 @@ type Stats struct {
 	Evicted int64
 	// Undecided searches were given up.
 	Undecided int64
-	// Stopped patterns match no more, because too many of their searches were given up.
-	Stopped []object.Key
 }
 
 // state is one pattern and what it remembers.
@@ -69,9 +69,10 @@ type state struct {
 	window  time.Duration
 	bounded bool // window counts
 
-	mu        sync.Mutex // guards the fields below
-	kept      []kept     // in the order of arrival
-	kinds     map[string]int
+	mu        sync.Mutex         // guards the fields below
+	kept      []kept             // in the order of arrival
+	kinds     []stixpattern.Kind // of what is kept; a number of 0 is free
+	steps     int                // saved up
 	undecided int
 	stopped   bool
 }
@@ -79,7 +80,7 @@ type state struct {
 // kept is one remembered observation.
 type kept struct {
 	stixpattern.Seen
-	kind string // its set of tests
+	kind int // index in kinds
 	note string
 }
 
@@ -100,7 +101,7 @@ func (p *Patterns) Add(key object.Key, pattern *stixpattern.Pattern) error {
 	if err := Check(pattern); err != nil {
 		return err
 	}
-	s := &state{pattern: pattern, kinds: map[string]int{}}
+	s := &state{pattern: pattern, steps: maxSteps}
 	s.window, s.bounded = pattern.Window()
 	if !pattern.Single() {
 		s.room = int(4*pattern.Needs()) + 4*min(pattern.Tests(), 64) + 16
@@ -130,13 +131,25 @@ func (p *Patterns) Remove(keys ...object.Key) {
 	}
 }
 
+// Stopped lists the patterns that match no more, because too many of their searches were given up.
+func (p *Patterns) Stopped() (out []object.Key) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for key, s := range p.live {
+		s.mu.Lock()
+		if s.stopped {
+			out = append(out, key)
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
 // Stats gives the counts.
 func (p *Patterns) Stats() Stats {
 	p.stats.mu.Lock()
 	defer p.stats.mu.Unlock()
-	out := p.stats.Stats
-	out.Stopped = slices.Clone(out.Stopped)
-	return out
+	return p.stats.Stats
 }
 
 // Glance is one event being looked at; it is for one goroutine.
@@ -174,15 +187,16 @@ func (g *Glance) Confirm(key object.Key) (others []string, ok bool) {
 	}
 	seen := stixpattern.Seen{First: g.at, Last: g.at, Tests: tests}
 	if s.room == 0 {
-		found, err := s.pattern.Bind([]stixpattern.Seen{seen}, maxSteps)
+		budget := maxSteps
+		found, err := s.pattern.Bind([]stixpattern.Seen{seen}, &budget)
 		return nil, err == nil && found != nil
 	}
-	return g.complete(key, s, kept{seen, fmt.Sprint(tests), g.note()})
+	return g.complete(s, kept{Seen: seen, note: g.note()})
 }
 
 // complete adds an observation to what a pattern remembers and looks for a binding that it belongs to. There
 // was none before it came, for those that are found are used up.
-func (g *Glance) complete(key object.Key, s *state, one kept) (others []string, ok bool) {
+func (g *Glance) complete(s *state, one kept) (others []string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -192,41 +206,62 @@ func (g *Glance) complete(key object.Key, s *state, one kept) (others []string, 
 		s.evict()
 		g.patterns.stats.add(func(st *Stats) { st.Evicted++ })
 	}
+	one.kind = s.kindOf(one.Tests)
 	s.kept = append(s.kept, one)
-	s.kinds[one.kind]++
-	near := s.near(one.First)
-	if int64(len(near)) < s.pattern.Needs() {
+	s.steps = min(max(s.steps, 0)+stepsEach, maxSteps)
+	near, enough := s.near(one.First)
+	if !enough {
 		return nil, false
 	}
 	seen := make([]stixpattern.Seen, len(near))
 	for i, at := range near {
 		seen[i] = s.kept[at].Seen
 	}
-	found, err := s.pattern.Bind(seen, maxSteps)
+	found, err := s.pattern.Bind(seen, &s.steps)
 	if errors.Is(err, stixpattern.ErrUndecided) {
 		s.undecided++
 		s.stopped = s.undecided >= maxUndecided
-		g.patterns.stats.add(func(st *Stats) {
-			if st.Undecided++; s.stopped {
-				st.Stopped = append(st.Stopped, key)
-			}
-		})
+		g.patterns.stats.add(func(st *Stats) { st.Undecided++ })
 	}
 	if err != nil || found == nil {
 		return nil, false
 	}
+	s.undecided = 0
 	return s.use(near, found), true
 }
 
-// near lists the remembered observations that can be in one binding with one at a time.
-func (s *state) near(at time.Time) []int {
-	out := make([]int, 0, len(s.kept))
+// near lists the remembered observations that can be in one binding with one at a time, and tells whether
+// they can be enough for one.
+func (s *state) near(at time.Time) (list []int, enough bool) {
+	list = make([]int, 0, len(s.kept))
+	kinds := make([]stixpattern.Kind, len(s.kinds))
 	for i, k := range s.kept {
 		if d := at.Sub(k.First); !s.bounded || d <= s.window && -d <= s.window {
-			out = append(out, i)
+			list = append(list, i)
+			kinds[k.kind].Tests = k.Tests
+			kinds[k.kind].Number++
 		}
 	}
-	return out
+	return list, s.pattern.Enough(kinds)
+}
+
+// kindOf counts one more observation with these tests.
+func (s *state) kindOf(tests stixpattern.Set) int {
+	free := -1
+	for i, k := range s.kinds {
+		if k.Number == 0 {
+			free = i
+		} else if slices.Equal(k.Tests, tests) {
+			s.kinds[i].Number++
+			return i
+		}
+	}
+	if free < 0 {
+		free = len(s.kinds)
+		s.kinds = append(s.kinds, stixpattern.Kind{})
+	}
+	s.kinds[free] = stixpattern.Kind{Tests: tests, Number: 1}
+	return free
 }
 
 // use takes the observations of a binding out; the last of all is the event that completed it.
@@ -244,7 +279,7 @@ func (s *state) use(near, found []int) (others []string) {
 		if !used[i] {
 			rest = append(rest, k)
 		} else {
-			s.forget(k)
+			s.kinds[k.kind].Number--
 		}
 	}
 	s.kept = rest
@@ -254,21 +289,15 @@ func (s *state) use(near, found []int) (others []string) {
 // evict forgets the oldest observation of the most frequent kind, so that what happens all the time does not
 // displace what happens once.
 func (s *state) evict() {
-	most := ""
-	for kind, n := range s.kinds {
-		if n > s.kinds[most] || n == s.kinds[most] && kind < most {
-			most = kind
+	most := 0
+	for i, k := range s.kinds {
+		if k.Number > s.kinds[most].Number {
+			most = i
 		}
 	}
 	i := slices.IndexFunc(s.kept, func(k kept) bool { return k.kind == most })
-	s.forget(s.kept[i])
+	s.kinds[most].Number--
 	s.kept = slices.Delete(s.kept, i, i+1)
-}
-
-func (s *state) forget(k kept) {
-	if s.kinds[k.kind]--; s.kinds[k.kind] == 0 {
-		delete(s.kinds, k.kind)
-	}
 }
 
 func (c *counters) add(change func(*Stats)) {

@@ -22,13 +22,14 @@ import (
 // ErrUndecided says that a search was given up: the pattern may match or not.
 var ErrUndecided = errors.New("undecided: the search for a binding needs too many steps")
 
-// Bind looks for a binding among observations of which is known what holds on them; see Match. The search
-// takes at most the given number of steps.
-func (p *Pattern) Bind(seen []Seen, steps int) ([]int, error) {
+// Bind looks for a binding among observations of which is known what holds on them; see Match. It takes what
+// steps it needs off the budget, and gives up where that runs out.
+func (p *Pattern) Bind(seen []Seen, budget *int) ([]int, error) {
 	if err := p.fits(len(seen)); err != nil {
 		return nil, err
 	}
-	s := &search{pattern: p, times: make([]candidates, p.lists), limit: steps}
+	s := &search{pattern: p, times: make([]candidates, p.lists), limit: *budget, steps: len(seen) * p.lists}
+	defer func() { *budget -= s.steps }()
 	s.spans = make([]span, len(seen))
 	for i, o := range seen {
 		s.spans[i] = span{ticks(o.First), ticks(o.Last), min(max(o.Number, 1), MaxNumberObserved)}
@@ -37,7 +38,7 @@ func (p *Pattern) Bind(seen []Seen, steps int) ([]int, error) {
 	s.prepare(p.root, seen)
 	ok := s.possible(p.root, bounds{minTick, maxTick}) && s.solve(&todo{node: p.root, bounds: bounds{minTick, maxTick}})
 	if s.spent() {
-		return nil, fmt.Errorf("%w (limit: %d)", ErrUndecided, steps)
+		return nil, fmt.Errorf("%w (limit: %d)", ErrUndecided, s.limit)
 	}
 	if !ok {
 		return nil, nil

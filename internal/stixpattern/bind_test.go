@@ -171,7 +171,7 @@ func TestBindAgainstNaive(t *testing.T) {
 			}
 		}
 		want := naive{seen}.matches(p)
-		got, err := p.Bind(seen, MaxSteps)
+		got, err := p.Bind(seen, steps(MaxSteps))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestHostile(t *testing.T) {
 		{"a hundred thousand observations", "([a:b = 1] FOLLOWEDBY [a:b = 2]) WITHIN 1 SECONDS", 100_000, true},
 	} {
 		p := compiled(t, tt.text)
-		got, err := p.Bind(same(p, tt.observed), MaxSteps)
+		got, err := p.Bind(same(p, tt.observed), steps(MaxSteps))
 		if err != nil || (got != nil) != tt.want {
 			t.Errorf("%s: %d observations, %v", tt.name, len(got), err)
 		}
@@ -268,16 +268,18 @@ func TestUndecided(t *testing.T) {
 	}
 	seen := seenAll(p, tests...)
 	seen = append(seen, Seen{First: second(10_000), Last: second(10_000), Tests: seen[len(seen)-1].Tests})
-	got, err := p.Bind(seen, MaxSteps)
+	got, err := p.Bind(seen, steps(MaxSteps))
 	if got != nil || err != nil && !errors.Is(err, ErrUndecided) {
 		t.Errorf("%v, %v", got, err)
 	}
-	_, err = p.Bind(make([]Seen, MaxObserved+1), MaxSteps)
+	_, err = p.Bind(make([]Seen, MaxObserved+1), steps(MaxSteps))
 	if err == nil || !strings.Contains(err.Error(), "at most") {
 		t.Errorf("too many observations: %v", err)
 	}
-	_, err = compiled(t, strings.Repeat("[a:b = 1] AND ", 999)+"[a:b = 2]").Bind(make([]Seen, 100_000), MaxSteps)
+	_, err = compiled(t, strings.Repeat("[a:b = 1] AND ", 999)+"[a:b = 2]").Bind(make([]Seen, 100_000), steps(MaxSteps))
 	if err == nil || !strings.Contains(err.Error(), "parts of the pattern") {
 		t.Errorf("too many cells: %v", err)
 	}
 }
+
+func steps(n int) *int { return &n }

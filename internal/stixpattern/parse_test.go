@@ -215,7 +215,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if p, err := Compile(got); err == nil {
 			p.Look(NewObjects([]Object{{"type": "a", "id": "a--1", "b": int64(1), "c_ref": "a--1", "d": []any{"x", 1.5}}}))
-			if seen, err := p.Bind(make([]Seen, 3), MaxSteps); seen != nil || err != nil {
+			if seen, err := p.Bind(make([]Seen, 3), steps(MaxSteps)); seen != nil || err != nil {
 				t.Fatalf("%q matches %v, %v without a test that holds", s, seen, err)
 			}
 		}

@@ -17,7 +17,7 @@ const (
 	MaxNumberObserved = 999_999_999
 	// MaxSteps bounds the search for a binding, in observations looked at. A search that passes it ends
 	// with ErrUndecided; it never ends with a guess.
-	MaxSteps = 5_000_000
+	MaxSteps = 20_000_000
 )
 
 // Pattern is a pattern ready to be evaluated. It is immutable.
@@ -285,6 +285,32 @@ func (p *Pattern) Look(objects Objects) Set {
 	return set
 }
 
+// Kind is how many observations there are on which the same tests hold.
+type Kind struct {
+	Tests  Set
+	Number int64
+}
+
+// Enough tells whether there are enough observations for each test alone: if not, Bind finds nothing, and
+// this says so at less cost.
+func (p *Pattern) Enough(kinds []Kind) bool { return p.root.enough(kinds) }
+
+func (n *node) enough(kinds []Kind) bool {
+	switch n.kind {
+	case leaf:
+		missing := n.times
+		for _, k := range kinds {
+			if k.Number > 0 && slices.ContainsFunc(n.tests, k.Tests.Has) {
+				missing -= k.Number
+			}
+		}
+		return missing <= 0
+	case either:
+		return slices.ContainsFunc(n.kids, func(k *node) bool { return k.enough(kinds) })
+	}
+	return !slices.ContainsFunc(n.kids, func(k *node) bool { return !k.enough(kinds) })
+}
+
 // Seen is one observation as a binding sees it.
 type Seen struct {
 	First, Last time.Time
@@ -311,7 +337,8 @@ func (p *Pattern) Match(observed []Observed) ([]int, error) {
 	for i, o := range observed {
 		seen[i] = Seen{First: o.First, Last: o.Last, Number: o.Number, Tests: p.Look(o.Objects)}
 	}
-	return p.Bind(seen, MaxSteps)
+	budget := MaxSteps
+	return p.Bind(seen, &budget)
 }
 
 // fits refuses what would take too much memory before any is taken.
