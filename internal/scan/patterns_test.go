@@ -243,3 +243,56 @@ func comparison(r *rand.Rand, path, value string) string {
 	}
 	return path + " = " + value
 }
+
+var candidateSeeds = [][3]string{
+	{`[process:command_line LIKE '%a_b%' AND process:image_ref.name = 'x.exe']`, "CommandLine", "aXb"},
+	{`[process:name LIKE 'K%']`, "Image", "C:\\\u212a.exe"},
+	{`[process:command_line LIKE 'caf` + "\u00e9" + `']`, "CommandLine", "cafe\u0301"},
+	{`[process:command_line MATCHES '^.$']`, "CommandLine", "e\u0301"},
+	{`[process:pid > 5 OR process:pid = 16]`, "ProcessId", "0x10"},
+	{`[file:hashes.MD5 = 'AB']`, "Hashes", "MD5=ab,SHA1=cd"},
+	{`[domain-name:value IN ('A.example.', 'b')]`, "QueryName", "a.EXAMPLE."},
+	{`[ipv4-addr:value = '::ffff:10.0.0.1']`, "SourceIp", " 10.0.0.1"},
+	{`[ipv6-addr:value ISSUBSET '2001:db8::/32']`, "DestinationIp", "2001:DB8::1"},
+	{`[windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\a']`, "TargetObject", `HKLM\a`},
+	{`[user-account:account_login LIKE '%lice']`, "User", `LAB\alice`},
+	{`[directory:path = '/tmp']`, "TargetFilename", "/tmp/x"},
+	{`[email-addr:value = 'A@b.example']`, "From", "<a@B.example>"},
+	{`[NOT EXISTS process:pid]`, "CommandLine", ""},
+	{`[url:value != 'x' AND url:value NOT LIKE 'y%']`, "c-uri", "z"},
+}
+
+// FuzzCandidate: whatever the pattern and the event, the engine's candidates are all that the pattern finds.
+func FuzzCandidate(f *testing.F) {
+	if len(candidateSeeds) < 15 {
+		f.Fatal("too few seeds")
+	}
+	for _, s := range candidateSeeds {
+		f.Add(s[0], s[1], s[2])
+	}
+	f.Fuzz(func(t *testing.T, text, name, value string) {
+		tree, err := stixpattern.Parse(text)
+		if err != nil {
+			return
+		}
+		rule, pattern, err := observed.Candidate(tree)
+		if err != nil {
+			return
+		}
+		c, err := match.CompileSigma(match.Key{ID: "x"}, rule)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		ev := &event.Event{Fields: []event.Field{{Name: "Image", Value: event.Str(`C:\x.exe`)}, {Name: name, Value: event.Str(value)}}}
+		if name == "Image" {
+			ev.Fields = ev.Fields[1:]
+		}
+		engine := match.New(time.Now)
+		engine.Update([]match.Compiled{c}, nil)
+		candidate := false
+		engine.Match(ev, func(match.Hit) { candidate = true })
+		if !pattern.Look(observed.Objects(ev)).Empty() && !candidate {
+			t.Fatalf("%q holds on %q = %q, the engine does not find it", text, name, value)
+		}
+	})
+}
