@@ -50,7 +50,7 @@ func Candidate(tree stixpattern.Observation) (*sigma.Rule, *stixpattern.Pattern,
 	for _, t := range c.tested {
 		var per []*condition
 		for i := range roles {
-			if x := c.condition(t.Comparison, &roles[i]); x != never {
+			if x := c.condition(t.Comparison, &roles[i]); x != never && !roles[i].referred {
 				per = append(per, x)
 			}
 		}
@@ -138,7 +138,7 @@ func (c *compiler) fields(p stixpattern.Path, pos int) ([]field, error) {
 	}
 	var out []field
 	for i := range roles {
-		if roles[i].typ == p.Type {
+		if roles[i].typ == p.Type && !roles[i].referred {
 			out = append(out, roles[i].fields(p.Steps)...)
 		}
 	}

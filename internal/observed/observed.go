@@ -8,22 +8,27 @@
 package observed
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"shieldwall/internal/event"
 	"shieldwall/internal/stixpattern"
 )
 
-// maxText bounds the text of a field that patterns see, in bytes.
-const maxText = 64 << 10
+// maxText bounds the text of a field that patterns see, in bytes; Windows' longest command lines are a third of it.
+const maxText = 256 << 10
 
 func splitPath(path string) []string { return strings.Split(path, ".") }
 
 // Objects makes observables of an event: those of roles that it says something about.
-func Objects(ev *event.Event) stixpattern.Objects { return stixpattern.NewObjects(List(ev)) }
+func Objects(ev *event.Event) stixpattern.Objects {
+	list, referred := Lists(ev)
+	return stixpattern.NewObjects(list, referred...)
+}
 
-// List makes the same observables, one after the other.
-func List(ev *event.Event) []stixpattern.Object {
+// Lists makes the same observables, those that are only referred to apart.
+func Lists(ev *event.Event) (list, referred []stixpattern.Object) {
 	if ev.Rest != nil { // the fields that only patterns ask for
 		all := *ev
 		ev.Rest(&all)
@@ -36,13 +41,16 @@ func List(ev *event.Event) []stixpattern.Object {
 			texts[f.Name] = value[:min(len(value), maxText)]
 		}
 	}
-	var list []stixpattern.Object
 	made := map[string]bool{}
 	objects := make([]stixpattern.Object, len(roles))
 	for i := range roles {
 		if objects[i] = roles[i].object(texts); objects[i] != nil {
 			made[roles[i].id()] = true
-			list = append(list, objects[i])
+			if roles[i].referred {
+				referred = append(referred, objects[i])
+			} else {
+				list = append(list, objects[i])
+			}
 		}
 	}
 	for i := range roles {
@@ -50,7 +58,23 @@ func List(ev *event.Event) []stixpattern.Object {
 			roles[i].refer(objects[i], made)
 		}
 	}
-	return list
+	return list, referred
+}
+
+// FieldNames lists, sorted, every field that observables are made of: a decoder that leaves out what nobody asks
+// for need not be asked again for an event that a pattern has to confirm.
+func FieldNames() []string {
+	seen := map[string]bool{}
+	for _, r := range roles {
+		for _, p := range r.properties {
+			for _, f := range p.fields {
+				for _, name := range slices.Concat([]string{f.name}, f.when, f.unless) {
+					seen[name] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // scalar gives a field's text; of a list, the first.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,7 +51,7 @@ func TestObjects(t *testing.T) {
 		{`[process:image_ref.parent_directory_ref.path = 'C:\\Windows\\System32']`, process, true},
 		{`[process:image_ref.hashes.'SHA-256' = '0f0f' AND process:pid = 4711]`, process, true},
 		{`[process:parent_ref.command_line = 'winword /n' AND process:command_line LIKE 'rundll32%']`, process, true},
-		{`[process:command_line = 'winword /n']`, process, true}, // the parent is a process, too
+		{`[process:command_line = 'winword /n']`, process, false}, // the parent has an event of its own
 		{`[process:parent_ref.image_ref.name = 'WINWORD.EXE' AND process:pid > 4000 AND process:pid < 5000]`, process, true},
 		{`[process:creator_user_ref.account_login = 'alice']`, process, true},
 		{`[user-account:account_login = 'LAB\\alice']`, process, true},
@@ -58,7 +59,8 @@ func TestObjects(t *testing.T) {
 		{`[software:name = 'Windows']`, process, true},
 		{`[file:hashes.MD5 = 'aB' AND file:name = 'Rundll32.exe']`, process, true},
 		{`[file:hashes.MD5 = 'AB' AND file:name = 'WINWORD.EXE']`, process, false}, // another file's hash
-		{`[file:name = 'WINWORD.EXE' AND NOT EXISTS file:hashes.MD5]`, process, true},
+		{`[process:parent_ref.image_ref.name = 'WINWORD.EXE']`, process, true},
+		{`[file:name = 'host.exe' AND NOT EXISTS file:hashes.'SHA-1']`, load, true},
 		{`[process:pid = 31 AND process:parent_ref.pid = 16 AND process:name = 'a.exe' AND process:parent_ref.name = 'p.exe']`, creation, true},
 		{`[process:pid != 16]`, creation, true},
 		{`[user-account:account_login = 'bob']`, creation, true},
@@ -169,6 +171,9 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is there twice, or has no property", r.id())
 		}
 		ids[r.id()] = true
+	}
+	if names := FieldNames(); !slices.Contains(names, "Details") || !slices.Contains(names, "ImageLoaded") || !slices.IsSorted(names) {
+		t.Errorf("fields: %q", names)
 	}
 	reads := map[string]bool{} // path -> folded
 	for _, r := range roles {

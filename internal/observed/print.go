@@ -9,14 +9,17 @@ import (
 // Table prints the map from object paths to fields, a line for each path of each observable.
 func Table(w io.Writer) error {
 	for i := range roles {
-		r := &roles[i]
+		r, name := &roles[i], roles[i].name
+		if r.referred {
+			name += " (by reference)"
+		}
 		for _, p := range r.properties {
-			if _, err := fmt.Fprintf(w, "%s:%s\t%s\t%s\n", r.typ, showPath(p), r.name, showFields(p.fields)); err != nil {
+			if _, err := fmt.Fprintf(w, "%s:%s\t%s\t%s\n", r.typ, showPath(p), name, showFields(p.fields)); err != nil {
 				return err
 			}
 		}
 		for _, ref := range r.references {
-			if _, err := fmt.Fprintf(w, "%s:%s\t%s\t-> %s\n", r.typ, ref.name, r.name, strings.Join(ref.roles, ", ")); err != nil {
+			if _, err := fmt.Fprintf(w, "%s:%s\t%s\t-> %s\n", r.typ, ref.name, name, strings.Join(ref.roles, ", ")); err != nil {
 				return err
 			}
 		}

@@ -26,6 +26,9 @@ type role struct {
 	typ, name  string
 	properties []property
 	references []reference
+	// referred says that it is only seen through references. A parent process is: otherwise every child of
+	// a process would repeat the detection of that one.
+	referred bool
 }
 
 func prop(path string, fields ...field) property { return property{splitPath(path), fields} }
@@ -79,16 +82,16 @@ func processes() []role {
 			prop("extensions.windows-process-ext.integrity_level", from(folded, "IntegrityLevel")...),
 			prop("extensions.windows-service-ext.service_name", from(text, "ServiceName")...),
 		}, []reference{{"image_ref", []string{"file/image"}}, {"parent_ref", []string{"process/parent"}}, {"creator_user_ref", []string{"user-account/actor"}},
-			{"opened_connection_refs", []string{"network-traffic/connection"}}}},
+			{"opened_connection_refs", []string{"network-traffic/connection"}}}, false},
 		{"process", "parent", []property{
 			prop("command_line", from(text, "ParentCommandLine")...),
 			prop("name", from(base, parentImageFields...)...),
 			prop("pid", append(from(number, "ParentProcessId"), field{name: "ProcessId", read: number}.onlyWith("NewProcessId"))...),
-		}, []reference{{"image_ref", []string{"file/parent"}}}},
+		}, []reference{{"image_ref", []string{"file/parent"}}}, true},
 		{"process", "target", []property{ // of Sysmon 8 and 10
 			prop("name", from(base, "TargetImage")...),
 			prop("pid", from(number, "TargetProcessId")...),
-		}, []reference{{"image_ref", []string{"file/target-image"}}}},
+		}, []reference{{"image_ref", []string{"file/target-image"}}}, false},
 	}
 }
 
@@ -101,8 +104,8 @@ func files() []role {
 	add := func(name string, more []property, fields ...string) {
 		properties := append([]property{prop("name", from(base, fields...)...)}, more...)
 		out = append(out,
-			role{"file", name, properties, []reference{{"parent_directory_ref", []string{"directory/" + name}}}},
-			role{"directory", name, []property{prop("path", from(folder, fields...)...)}, nil})
+			role{"file", name, properties, []reference{{"parent_directory_ref", []string{"directory/" + name}}}, name == "parent"},
+			role{"directory", name, []property{prop("path", from(folder, fields...)...)}, nil, name == "parent"})
 	}
 	add("image", []property{hashes(hash.onlyWithout("ImageLoaded", "TargetFilename"))}, imageFields...)
 	add("loaded", []property{hashes(hash.onlyWithout("TargetFilename"))}, "ImageLoaded")
@@ -116,32 +119,32 @@ func files() []role {
 	// Hashes without the file's name belong to no other role: they must not hang on one that lacks a name.
 	return append(out, role{"software", "image", []property{
 		prop("name", from(text, "Product")...), prop("vendor", from(text, "Company")...), prop("version", from(text, "FileVersion")...),
-	}, nil})
+	}, nil, false})
 }
 
 func network() []role {
 	return []role{
-		{"ipv4-addr", "source", []property{prop("value", from(v4, sourceAddresses...)...)}, nil},
-		{"ipv6-addr", "source", []property{prop("value", from(v6, sourceAddresses...)...)}, nil},
-		{"ipv4-addr", "destination", []property{prop("value", from(v4, targetAddresses...)...)}, nil},
-		{"ipv6-addr", "destination", []property{prop("value", from(v6, targetAddresses...)...)}, nil},
+		{"ipv4-addr", "source", []property{prop("value", from(v4, sourceAddresses...)...)}, nil, false},
+		{"ipv6-addr", "source", []property{prop("value", from(v6, sourceAddresses...)...)}, nil, false},
+		{"ipv4-addr", "destination", []property{prop("value", from(v4, targetAddresses...)...)}, nil, false},
+		{"ipv6-addr", "destination", []property{prop("value", from(v6, targetAddresses...)...)}, nil, false},
 		{"network-traffic", "connection", []property{
 			prop("src_port", from(number, sourcePorts...)...), prop("dst_port", from(number, targetPorts...)...),
 			prop("protocols.*", from(folded, "Protocol", "proto")...),
 			prop("extensions.http-request-ext.request_method", from(text, "cs-method")...),
 			prop("extensions.http-request-ext.request_value", from(text, "c-uri", "cs-uri", "uri")...),
 			prop("extensions.http-request-ext.request_header.User-Agent", from(text, "c-useragent", "cs-user-agent", "user_agent")...),
-		}, []reference{{"src_ref", []string{"ipv4-addr/source", "ipv6-addr/source"}}, {"dst_ref", []string{"ipv4-addr/destination", "ipv6-addr/destination"}}}},
-		{"url", "requested", []property{prop("value", from(text, urls...)...)}, nil},
+		}, []reference{{"src_ref", []string{"ipv4-addr/source", "ipv6-addr/source"}}, {"dst_ref", []string{"ipv4-addr/destination", "ipv6-addr/destination"}}}, false},
+		{"url", "requested", []property{prop("value", from(text, urls...)...)}, nil, false},
 	}
 }
 
 func hosts() []role {
 	domain := func(name string, fields ...string) role {
-		return role{"domain-name", name, []property{prop("value", from(host, fields...)...)}, nil}
+		return role{"domain-name", name, []property{prop("value", from(host, fields...)...)}, nil, false}
 	}
 	address := func(name string, fields ...string) role {
-		return role{"email-addr", name, []property{prop("value", from(mailbox, fields...)...)}, nil}
+		return role{"email-addr", name, []property{prop("value", from(mailbox, fields...)...)}, nil, false}
 	}
 	return []role{
 		domain("queried", "QueryName", "QNAME", "query"),
@@ -151,7 +154,7 @@ func hosts() []role {
 		address("from", "From", "SenderAddress", "Sender", "mailfrom"),
 		address("to", "To", "RecipientAddress", "Recipient", "rcptto"),
 		{"email-message", "message", []property{prop("subject", from(text, "Subject", "subject")...)},
-			[]reference{{"from_ref", []string{"email-addr/from"}}, {"sender_ref", []string{"email-addr/from"}}, {"to_refs", []string{"email-addr/to"}}}},
+			[]reference{{"from_ref", []string{"email-addr/from"}}, {"sender_ref", []string{"email-addr/from"}}, {"to_refs", []string{"email-addr/to"}}}, false},
 	}
 }
 
@@ -160,15 +163,15 @@ func hosts() []role {
 func accounts() []role {
 	return []role{
 		{"user-account", "actor", []property{prop("account_login", from(login, "User", "SubjectUserName", "cs-username")...),
-			prop("user_id", from(text, "SubjectUserSid", "UserSid")...)}, nil},
-		{"user-account", "actor-with-domain", []property{prop("account_login", from(text, "User")...)}, nil},
+			prop("user_id", from(text, "SubjectUserSid", "UserSid")...)}, nil, false},
+		{"user-account", "actor-with-domain", []property{prop("account_login", from(text, "User")...)}, nil, false},
 		{"user-account", "target", []property{prop("account_login", from(login, "TargetUserName")...),
-			prop("user_id", from(text, "TargetUserSid")...)}, nil},
-		{"windows-registry-key", "named", []property{prop("key", from(registry, "TargetObject")...)}, nil},
+			prop("user_id", from(text, "TargetUserSid")...)}, nil, false},
+		{"windows-registry-key", "named", []property{prop("key", from(registry, "TargetObject")...)}, nil, false},
 		{"windows-registry-key", "written", []property{
 			prop("key", field{name: "TargetObject", read: registryFolder}.onlyWith("Details")),
 			prop("values.*.name", field{name: "TargetObject", read: base}.onlyWith("Details")),
 			prop("values.*.data", from(text, "Details")...),
-		}, nil},
+		}, nil, false},
 	}
 }

@@ -1,8 +1,6 @@
 package scan
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -163,7 +161,8 @@ func TestCandidates(t *testing.T) {
 func patternOf(r *rand.Rand, ev *event.Event) (string, bool) {
 	var paths []string
 	values := map[string]string{}
-	for _, o := range objectsOf(ev) {
+	list, _ := observed.Lists(ev)
+	for _, o := range list {
 		typ, _ := o["type"].(string)
 		collect(typ+":", o, func(path, value string) {
 			paths = append(paths, path)
@@ -182,20 +181,6 @@ func patternOf(r *rand.Rand, ev *event.Event) (string, bool) {
 	return "[" + strings.Join(parts, []string{" AND ", " OR "}[r.IntN(2)]) + "]", true
 }
 
-// objectsOf decodes what observed made, through JSON, so that the test sees it as another program would.
-func objectsOf(ev *event.Event) (out []map[string]any) {
-	data, err := json.Marshal(observed.List(ev))
-	if err != nil {
-		panic(err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := dec.Decode(&out); err != nil {
-		panic(err)
-	}
-	return out
-}
-
 func collect(at string, o map[string]any, yield func(path, value string)) {
 	for key, value := range o {
 		path := at + "'" + key + "'"
@@ -208,8 +193,8 @@ func collect(at string, o map[string]any, yield func(path, value string)) {
 		switch v := value.(type) {
 		case string:
 			yield(path, (stixpattern.Literal{Kind: stixpattern.String, Text: v}).String())
-		case json.Number:
-			yield(path, v.String())
+		case int64:
+			yield(path, fmt.Sprint(v))
 		case map[string]any:
 			collect(path+".", v, yield)
 		}

@@ -3,6 +3,7 @@ package sequence
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -201,4 +202,64 @@ func TestConcurrent(t *testing.T) {
 	if matched != 100 {
 		t.Errorf("matched %d times, want 100: each observation counts once", matched)
 	}
+}
+
+// TestAgainstMatch: events in a row complete a pattern for the first time with the one with which all of them
+// together match it.
+func TestAgainstMatch(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	fired, quiet := 0, 0
+	for range 3000 {
+		text := randomPattern(r, 1+r.IntN(2))
+		p := New()
+		compiled := pattern(t, text)
+		if compiled.Needs() > 12 {
+			continue
+		}
+		if err := p.Add(key, compiled); err != nil {
+			t.Fatal(err)
+		}
+		var all []stixpattern.Observed
+		seconds := 0
+		for i := range 12 {
+			if seconds += r.IntN(4); r.IntN(5) == 0 {
+				seconds -= r.IntN(6) // late
+			}
+			ev := command(fmt.Sprint(r.IntN(4)), float64(seconds))
+			all = append(all, stixpattern.Observed{First: ev.Time, Last: ev.Time, Number: 1, Objects: observed.Objects(ev)})
+			want, err := compiled.Match(all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, got := confirm(p, ev)
+			if got != (want != nil) {
+				t.Fatalf("%s\nevent %d at %d: matched %v, all together %v", text, i, seconds, got, want)
+			}
+			if got {
+				fired++
+				break
+			}
+			quiet++
+		}
+	}
+	t.Logf("%d fired, %d events did not", fired, quiet)
+	if fired < 500 || quiet < 5000 {
+		t.Error("that checks little")
+	}
+}
+
+func randomPattern(r *rand.Rand, depth int) string {
+	if depth == 0 {
+		return fmt.Sprintf("[process:command_line = '%d']", r.IntN(4))
+	}
+	out := randomPattern(r, depth-1) + []string{" AND ", " OR ", " FOLLOWEDBY "}[r.IntN(3)] + randomPattern(r, depth-1)
+	switch out = "(" + out + ")"; r.IntN(6) {
+	case 0, 1:
+		out += fmt.Sprintf(" WITHIN %d SECONDS", 1+r.IntN(9))
+	case 2:
+		out += " REPEATS 2 TIMES"
+	case 3:
+		out += fmt.Sprintf(" START t'2026-01-01T00:00:0%dZ' STOP t'2026-01-01T00:00:2%dZ'", r.IntN(10), r.IntN(10))
+	}
+	return out
 }

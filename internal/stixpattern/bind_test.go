@@ -257,19 +257,25 @@ func TestHostile(t *testing.T) {
 
 // TestUndecided: where the search is given up, it says so instead of guessing.
 func TestUndecided(t *testing.T) {
-	group := "([a:b = 1] FOLLOWEDBY [a:b = 2] FOLLOWEDBY [a:b = 3]) WITHIN 50 SECONDS"
-	p := compiled(t, "("+group+") REPEATS 12 TIMES")
+	p := compiled(t, "([a:b = 1] FOLLOWEDBY [a:b = 2] FOLLOWEDBY [a:b = 3]) WITHIN 9 SECONDS REPEATS 8 TIMES")
 	var tests []int
-	for range 17 { // enough of each, too few of the third within reach
-		tests = append(tests, 0, 1)
-	}
-	for range 11 {
-		tests = append(tests, 2)
+	for i := range 60 { // enough of each, and in the wrong order
+		tests = append(tests, 2-i*3/60)
 	}
 	seen := seenAll(p, tests...)
-	seen = append(seen, Seen{First: second(10_000), Last: second(10_000), Tests: seen[len(seen)-1].Tests})
+	for i := range seen { // one in ten is good for all
+		if i%10 == 0 {
+			seen[i].Tests = Set{7}
+		}
+	}
+	for _, budget := range []int{1, 100, 1000} {
+		left := budget
+		if got, err := p.Bind(seen, &left); got != nil || !errors.Is(err, ErrUndecided) || left >= 0 {
+			t.Errorf("%d steps: %v, %v, %d left", budget, got, err, left)
+		}
+	}
 	got, err := p.Bind(seen, steps(MaxSteps))
-	if got != nil || err != nil && !errors.Is(err, ErrUndecided) {
+	if got != nil {
 		t.Errorf("%v, %v", got, err)
 	}
 	_, err = p.Bind(make([]Seen, MaxObserved+1), steps(MaxSteps))

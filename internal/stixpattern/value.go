@@ -20,9 +20,15 @@ type Objects struct {
 	byID   map[string]Object
 }
 
-// NewObjects takes the observables of one observation. They are only read.
-func NewObjects(list []Object) Objects {
-	out := Objects{byType: map[string][]Object{}, byID: make(map[string]Object, len(list))}
+// NewObjects takes the observables of one observation, and others that are only referred to: they are no
+// observables by themselves. All are only read.
+func NewObjects(list []Object, referred ...Object) Objects {
+	out := Objects{byType: map[string][]Object{}, byID: make(map[string]Object, len(list)+len(referred))}
+	for _, o := range referred {
+		if id, ok := o["id"].(string); ok {
+			out.byID[id] = o
+		}
+	}
 	for _, o := range list {
 		typ, _ := o["type"].(string)
 		out.byType[typ] = append(out.byType[typ], o)
