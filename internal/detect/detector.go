@@ -225,6 +225,7 @@ func (d *Detector) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return d.stop(ctx)
 		case <-tend.C:
+			d.live.dropStopped()
 			d.note("keeping detections", errors.Join(d.Sync(ctx), d.journal.tend()))
 		case <-tick.C:
 			sent, err := d.sender.send(ctx)

@@ -117,13 +117,28 @@ func (l *live) rejections() (int, []Rejection) {
 		out = append(out, r)
 	}
 	stopped := l.patterns.Stopped()
-	for _, key := range stopped {
-		out = append(out, Rejection{Key: key, Reason: "stopped: on too many events its observations have too many ways to be combined"})
+	for key, why := range stopped {
+		out = append(out, Rejection{Key: key, Reason: "stopped: " + why})
 	}
 	slices.SortFunc(out, func(a, b Rejection) int {
 		return cmp.Or(cmp.Compare(a.Publisher, b.Publisher), cmp.Compare(a.ID, b.ID))
 	})
 	return len(l.rejected) + len(l.unnamed) + len(stopped), out
+}
+
+// dropStopped takes the patterns that cost too much out of the engine, too. They stay among the rejected.
+func (l *live) dropStopped() {
+	l.mu.Lock() // none is replaced meanwhile
+	defer l.mu.Unlock()
+	var remove []match.Key
+	for key := range l.patterns.Stopped() {
+		if l.engine.Has(key) {
+			remove = append(remove, key)
+		}
+	}
+	if len(remove) > 0 {
+		l.engine.Update(nil, remove)
+	}
 }
 
 // setLocal replaces the rules from folders.

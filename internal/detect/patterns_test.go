@@ -79,3 +79,26 @@ func TestPatterns(t *testing.T) {
 		t.Errorf("%d rules, %d rejected", st.Rules, st.Rejected)
 	}
 }
+
+// TestCostlyPattern: a pattern that costs too much on every event is stopped, named, and no longer looked for; a
+// newer version begins afresh.
+func TestCostlyPattern(t *testing.T) {
+	b := newBench(t)
+	costly := b.store.put(indicatorCopy(t, "bravo", uuidNumber(1), "stix",
+		"[process:command_line LIKE 'never' OR process:command_line NOT LIKE '%'"+strings.Repeat(" OR process:command_line LIKE 'y%'", 900)+"]"))
+	b.Apply([]object.Change{costly})
+	for range 4000 {
+		submit(t, b, processEvent("ws01", "z"))
+	}
+	b.live.dropStopped()
+	st := b.Stats()
+	if st.Rules != 0 || st.Rejected != 1 || len(st.Rejections) != 1 || !strings.Contains(st.Rejections[0].Reason, "stopped: it costs too much") {
+		t.Fatalf("%d rules, %+v", st.Rules, st.Rejections)
+	}
+	b.Apply([]object.Change{b.store.put(indicatorCopy(t, "bravo", uuidNumber(1), "stix", "[process:command_line LIKE 'z%']"))})
+	b.live.dropStopped()
+	submit(t, b, processEvent("ws01", "zz"))
+	if st := b.Stats(); st.Rules != 1 || st.Rejected != 0 || st.Detections != 1 {
+		t.Errorf("%d rules, %d detections, %+v", st.Rules, st.Detections, st.Rejections)
+	}
+}

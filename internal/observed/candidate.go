@@ -20,6 +20,9 @@ const (
 	MaxLiterals = 10_000
 	// MaxConditions bounds what a pattern becomes: its comparisons, once for each field they are about.
 	MaxConditions = 8000
+	// maxProgram bounds a regular expression that the engine looks for, in instructions. A larger one is
+	// evaluated where its cost is counted: the engine then looks for the field alone.
+	maxProgram = 200
 )
 
 // UnsupportedError is a pattern that is right and cannot be matched against events.
@@ -335,7 +338,10 @@ func (r reading) literal(op stixpattern.Op, l *stixpattern.Literal) ([]sigma.Val
 		}
 	case stixpattern.Matches:
 		// Texts that are not in NFC have other characters than ASCII: those are always looked at.
-		if re, err := regexp.Compile(l.Text); err == nil && r == text {
+		if r != text || stixpattern.ProgramSize(l.Text) > maxProgram {
+			return nil, false
+		}
+		if re, err := regexp.Compile(l.Text); err == nil {
 			return []sigma.Value{sigma.Regexp{Source: l.Text, Compiled: re}, sigma.Regexp{Source: notASCII.String(), Compiled: notASCII}}, true
 		}
 	}

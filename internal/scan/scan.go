@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"shieldwall/internal/decode/container"
@@ -119,6 +120,7 @@ func Run(ctx context.Context, opt Options) (Stats, error) {
 	}
 	start, cpu := opt.Now(), cpuTime()
 	err = s.scan()
+	s.stopped()
 	if ferr := s.out.Flush(); err == nil && ferr != nil {
 		err = fmt.Errorf("writing detections: %w", ferr)
 	}
@@ -338,6 +340,17 @@ func (s *scanner) match(ev *event.Event) (err error) {
 		return fmt.Errorf("writing detections: %w", err)
 	}
 	return nil
+}
+
+// stopped tells which patterns cost too much to be matched to the end.
+func (s *scanner) stopped() {
+	for key, why := range s.patterns.Stopped() {
+		s.stats.IndicatorsRejected++
+		if s.opt.OnRejected != nil {
+			file, id, _ := strings.Cut(key.ID, "#")
+			s.opt.OnRejected(Rejected{File: file, ID: id, Reason: reasonIndicator, Detail: "stopped before the end: " + why})
+		}
+	}
 }
 
 func (s *scanner) problem(source string, err error) {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shieldwall/internal/event"
@@ -24,11 +25,15 @@ const (
 	MaxNeeded = 1000
 	// MaxRoom bounds the observations that all patterns together may remember; a pattern whose share does
 	// not fit is refused when it is added, so that memory is known beforehand.
-	MaxRoom = 200_000
+	MaxRoom = 100_000
 	// maxSteps bounds the search for a binding that one event causes in one pattern, and stepsEach what its
 	// searches may take in the long run for each observation: about 20 microseconds. What is not used is
 	// saved up to maxSteps.
 	maxSteps, stepsEach = 500_000, 2_000
+	// maxWork is what evaluating one pattern may cost at once, in comparisons, and workEach what it may cost in
+	// the long run for each event that there is, whether the pattern is asked about it or not. What is not
+	// used is saved up to maxWork. A pattern that costs more is stopped: its neighbours would pay for it.
+	maxWork, workEach = 2_000_000, 20
 	// maxUndecided is how many searches of a pattern may be given up without a match between them before it
 	// is stopped: it would go on costing time and say nothing.
 	maxUndecided = 100
@@ -46,7 +51,8 @@ type Patterns struct {
 	live map[object.Key]*state
 	room int // promised
 
-	stats counters
+	events atomic.Int64 // looked at
+	stats  counters
 }
 
 type counters struct {
@@ -74,7 +80,9 @@ type state struct {
 	kinds     []stixpattern.Kind // of what is kept; a number of 0 is free
 	steps     int                // saved up
 	undecided int
-	stopped   bool
+	work      int64  // saved up
+	events    int64  // that work was saved for
+	stopped   string // why; empty while it runs
 }
 
 // kept is one remembered observation.
@@ -101,7 +109,7 @@ func (p *Patterns) Add(key object.Key, pattern *stixpattern.Pattern) error {
 	if err := Check(pattern); err != nil {
 		return err
 	}
-	s := &state{pattern: pattern, steps: maxSteps}
+	s := &state{pattern: pattern, steps: maxSteps, work: maxWork, events: p.events.Load()}
 	s.window, s.bounded = pattern.Window()
 	if !pattern.Single() {
 		s.room = int(4*pattern.Needs()) + 4*min(pattern.Tests(), 64) + 16
@@ -131,14 +139,15 @@ func (p *Patterns) Remove(keys ...object.Key) {
 	}
 }
 
-// Stopped lists the patterns that match no more, because too many of their searches were given up.
-func (p *Patterns) Stopped() (out []object.Key) {
+// Stopped gives the patterns that match no more because they cost too much, and why.
+func (p *Patterns) Stopped() map[object.Key]string {
+	out := map[object.Key]string{}
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	for key, s := range p.live {
 		s.mu.Lock()
-		if s.stopped {
-			out = append(out, key)
+		if s.stopped != "" {
+			out[key] = s.stopped
 		}
 		s.mu.Unlock()
 	}
@@ -166,6 +175,7 @@ func (p *Patterns) Look(ev *event.Event, at time.Time) Glance {
 	if y := at.UTC().Year(); y < 1 || y > 9999 {
 		at = time.Time{} // a hostile record may name any year
 	}
+	p.events.Add(1)
 	return Glance{patterns: p, event: ev, at: at}
 }
 
@@ -175,13 +185,15 @@ func (g *Glance) Confirm(key object.Key) (others []string, ok bool) {
 	g.patterns.mu.RLock()
 	s := g.patterns.live[key]
 	g.patterns.mu.RUnlock()
-	if s == nil { // withdrawn meanwhile
+	if s == nil || !s.runs() { // withdrawn, or stopped
 		return nil, false
 	}
 	if !g.ready {
 		g.objects, g.ready = observed.Objects(g.event), true
 	}
+	before := g.objects.Work()
 	tests := s.pattern.Look(g.objects)
+	s.pay(g.objects.Work()-before, g.patterns.events.Load())
 	if tests.Empty() {
 		return nil, false
 	}
@@ -199,9 +211,6 @@ func (g *Glance) Confirm(key object.Key) (others []string, ok bool) {
 func (g *Glance) complete(s *state, one kept) (others []string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
-		return nil, false
-	}
 	if len(s.kept) == s.room {
 		s.evict()
 		g.patterns.stats.add(func(st *Stats) { st.Evicted++ })
@@ -220,7 +229,9 @@ func (g *Glance) complete(s *state, one kept) (others []string, ok bool) {
 	found, err := s.pattern.Bind(seen, &s.steps)
 	if errors.Is(err, stixpattern.ErrUndecided) {
 		s.undecided++
-		s.stopped = s.undecided >= maxUndecided
+		if s.undecided >= maxUndecided {
+			s.stopped = "on too many events its observations have too many ways to be combined"
+		}
 		g.patterns.stats.add(func(st *Stats) { st.Undecided++ })
 	}
 	if err != nil || found == nil {
@@ -228,6 +239,23 @@ func (g *Glance) complete(s *state, one kept) (others []string, ok bool) {
 	}
 	s.undecided = 0
 	return s.use(near, found), true
+}
+
+func (s *state) runs() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped == ""
+}
+
+// pay takes work off what was saved up for the events that there were.
+func (s *state) pay(work, events int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.work = min(s.work+(events-s.events)*workEach, maxWork) - work
+	s.events = events
+	if s.work < 0 && s.stopped == "" {
+		s.stopped = "it costs too much on too many events"
+	}
 }
 
 // near lists the remembered observations that can be in one binding with one at a time, and tells whether

@@ -156,7 +156,7 @@ func TestStopped(t *testing.T) {
 		confirm(p, command(line, float64(3000-i)*5))
 	}
 	st := p.Stats()
-	if stopped := p.Stopped(); st.Undecided != maxUndecided || len(stopped) != 1 || stopped[0] != key {
+	if stopped := p.Stopped(); st.Undecided != maxUndecided || len(stopped) != 1 || !strings.Contains(stopped[key], "too many ways") {
 		t.Errorf("%+v, stopped %v", st, stopped)
 	}
 	// A flood of one of its observations costs a good pattern little, and does not stop it.
@@ -262,4 +262,41 @@ func randomPattern(r *rand.Rand, depth int) string {
 		out += fmt.Sprintf(" START t'2026-01-01T00:00:0%dZ' STOP t'2026-01-01T00:00:2%dZ'", r.IntN(10), r.IntN(10))
 	}
 	return out
+}
+
+// TestWork: a pattern that is costly on every event is stopped; one that is costly now and then is not, nor is a
+// cheap one.
+func TestWork(t *testing.T) {
+	costly := "[process:command_line LIKE 'x%'" + strings.Repeat(" OR process:command_line LIKE 'y%'", 900) + "]"
+	slow := "[process:command_line MATCHES '(.{0,400}b){2}']"
+	long := strings.Repeat("a", 10_000)
+	for _, tt := range []struct {
+		name, pattern, line string
+		every               int
+		want                bool
+	}{
+		{"costly", costly, "z", 1, true},
+		{"costly, now and then", costly, "z", 100, false},
+		{"slow on long text", slow, long, 1, true},
+		{"cheap", "[process:command_line LIKE 'x%' OR process:pid = 5]", "z", 1, false},
+	} {
+		p := New()
+		if err := p.Add(key, pattern(t, tt.pattern)); err != nil {
+			t.Fatal(err)
+		}
+		asked := 0
+		for i := range 20_000 {
+			g := p.Look(command(tt.line, 1), at(1))
+			if i%tt.every == 0 {
+				g.Confirm(key)
+				asked++
+			}
+			if len(p.Stopped()) > 0 {
+				break
+			}
+		}
+		if why, stopped := p.Stopped()[key]; stopped != tt.want || stopped && (!strings.Contains(why, "costs too much") || asked > 5000) {
+			t.Errorf("%s: stopped %v after %d: %s", tt.name, stopped, asked, why)
+		}
+	}
 }

@@ -75,10 +75,19 @@ func (t *existsTest) holds(o Object, all Objects) bool {
 type compareTest struct {
 	path Path
 	fits func(value any) bool
+	// size is that of the expression, in instructions; 0 where the comparison has none.
+	size int64
 }
 
+// textStep is how many instructions on a byte of text count as much as one comparison.
+const textStep = 64
+
 func (t *compareTest) holds(o Object, all Objects) bool {
-	return o["type"] == t.path.Type && !all.each(o, t.path.Steps, func(value any) bool { return !t.fits(value) })
+	return o["type"] == t.path.Type && !all.each(o, t.path.Steps, func(value any) bool {
+		text, _ := value.(string)
+		all.spend(1 + t.size*int64(len(text))/textStep)
+		return !t.fits(value)
+	})
 }
 
 // compiler makes tests and keeps account of what they cost.
@@ -109,7 +118,7 @@ func (c *compiler) comparison(x Comparison) (test, error) {
 		if x.Negated {
 			fits = c.negated(x, fits)
 		}
-		return &compareTest{x.Path, fits}, nil
+		return &compareTest{x.Path, fits, expressionSize(x)}, nil
 	}
 	return nil, fmt.Errorf("comparison of type %T is not known", x)
 }
@@ -243,6 +252,25 @@ func (c *compiler) matches(l *Literal) (func(any) bool, error) {
 		text, ok := asText(value)
 		return ok && re.MatchString(text)
 	}, nil
+}
+
+func expressionSize(x *Compare) int64 {
+	switch x.Op {
+	case Matches:
+		return int64(ProgramSize(x.Values[0].Text))
+	case Like:
+		return int64(1 + strings.Count(x.Values[0].Text, "_"))
+	}
+	return 0
+}
+
+// ProgramSize estimates the instructions of a regular expression; of none, it is more than any may have.
+func ProgramSize(expression string) int {
+	tree, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil || len(expression) > MaxExpression {
+		return MaxProgram + 1
+	}
+	return programSize(tree)
 }
 
 // programSize estimates the instructions of an expression: a repeat counts its body as often as it may occur.

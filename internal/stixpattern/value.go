@@ -14,16 +14,33 @@ import (
 // It has a "type", and an "id" where something refers to it.
 type Object = map[string]any
 
-// Objects are the observables of one observation; references are followed inside it alone (section 9.7).
+// Objects are the observables of one observation; references are followed inside it alone (section 9.7). They
+// are for one goroutine.
 type Objects struct {
 	byType map[string][]Object
 	byID   map[string]Object
+	work   *int64
+}
+
+// Work is what evaluating patterns on the objects has cost so far: one for a value compared, and for MATCHES
+// and LIKE as much more as expression and text are long.
+func (all Objects) Work() int64 {
+	if all.work == nil {
+		return 0
+	}
+	return *all.work
+}
+
+func (all Objects) spend(n int64) {
+	if all.work != nil {
+		*all.work += n
+	}
 }
 
 // NewObjects takes the observables of one observation, and others that are only referred to: they are no
 // observables by themselves. All are only read.
 func NewObjects(list []Object, referred ...Object) Objects {
-	out := Objects{byType: map[string][]Object{}, byID: make(map[string]Object, len(list)+len(referred))}
+	out := Objects{work: new(int64), byType: map[string][]Object{}, byID: make(map[string]Object, len(list)+len(referred))}
 	for _, o := range referred {
 		if id, ok := o["id"].(string); ok {
 			out.byID[id] = o
