@@ -123,7 +123,7 @@ func qualify(kid *node, q Qualifier) *node {
 	case StartStop:
 		return &node{kind: between, kids: []*node{kid}, start: ticks(q.Start), stop: ticks(q.Stop) - 1}
 	case Within:
-		return &node{kind: within, kids: []*node{kid}, within: int64(min(q.Seconds*ticksPerSecond, math.MaxInt64/4))}
+		return &node{kind: within, kids: []*node{kid}, within: int64(math.Round(min(q.Seconds*ticksPerSecond, math.MaxInt64/4)))}
 	case Repeats:
 		if kid.kind == leaf {
 			return &node{kind: leaf, tests: kid.tests, times: multiply(kid.times, q.Times)}
