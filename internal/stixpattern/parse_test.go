@@ -183,8 +183,8 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestSeeds(t *testing.T) {
-	if len(good)+len(bad) < 60 {
-		t.Errorf("%d seeds", len(good)+len(bad))
+	if len(good)+len(bad) < 60 || len(rules) < 60 {
+		t.Errorf("%d seeds, %d rules", len(good)+len(bad), len(rules))
 	}
 }
 
