@@ -164,7 +164,7 @@ func (r *role) fields(steps []stixpattern.Step) []field {
 		}
 		rest := steps[1:]
 		if strings.HasSuffix(ref.name, "_refs") {
-			if !rest[0].IsIndex || rest[0].Index < 0 || !rest[0].Any && rest[0].Index >= int64(len(ref.roles)) {
+			if !rest[0].IsIndex || rest[0].Index < 0 {
 				continue
 			}
 			rest = rest[1:]

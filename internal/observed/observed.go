@@ -10,6 +10,7 @@ package observed
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"shieldwall/internal/event"
@@ -34,31 +35,47 @@ func Lists(ev *event.Event) (list, referred []stixpattern.Object) {
 		ev.Rest(&all)
 		ev = &all
 	}
-	texts := make(map[string]string, len(ev.Fields))
+	texts := make(fieldTexts, len(ev.Fields))
 	for i := range ev.Fields {
-		f := &ev.Fields[i]
-		if value, ok := scalar(f.Value); ok {
-			texts[f.Name] = value[:min(len(value), maxText)]
-		}
+		texts.add(&ev.Fields[i])
 	}
-	made := map[string]bool{}
-	objects := make([]stixpattern.Object, len(roles))
+	made := map[string][]any{} // ids of what each role became
+	objects := make([][]stixpattern.Object, len(roles))
 	for i := range roles {
-		if objects[i] = roles[i].object(texts); objects[i] != nil {
-			made[roles[i].id()] = true
-			if roles[i].referred {
-				referred = append(referred, objects[i])
-			} else {
-				list = append(list, objects[i])
-			}
+		objects[i] = roles[i].objects(texts)
+		for _, o := range objects[i] {
+			made[roles[i].id()] = append(made[roles[i].id()], o["id"])
+		}
+		if roles[i].referred {
+			referred = append(referred, objects[i]...)
+		} else {
+			list = append(list, objects[i]...)
 		}
 	}
 	for i := range roles {
-		if objects[i] != nil {
-			roles[i].refer(objects[i], made)
+		for _, o := range objects[i] {
+			roles[i].refer(o, made)
 		}
 	}
 	return list, referred
+}
+
+// fieldTexts are an event's texts by field; a field that is a list has several.
+type fieldTexts map[string][]string
+
+// maxItems bounds the items of a list that patterns see.
+const maxItems = 64
+
+func (t fieldTexts) add(f *event.Field) {
+	items := []event.Value{f.Value}
+	if f.Value.Kind == event.List {
+		items = f.Value.Items[:min(len(f.Value.Items), maxItems)]
+	}
+	for _, item := range items {
+		if item.Kind != event.Null {
+			t[f.Name] = append(t[f.Name], item.Text[:min(len(item.Text), maxText)])
+		}
+	}
 }
 
 // FieldNames lists, sorted, every field that observables are made of: a decoder that leaves out what nobody asks
@@ -77,28 +94,35 @@ func FieldNames() []string {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// scalar gives a field's text; of a list, the first.
-func scalar(v event.Value) (string, bool) {
-	if v.Kind == event.List {
-		for _, item := range v.Items {
-			if item.Kind != event.Null {
-				return item.Text, true
-			}
-		}
-		return "", false
-	}
-	return v.Text, v.Kind != event.Null
-}
-
 func (r *role) id() string { return r.typ + "/" + r.name }
 
-// object makes the role's observable; nil where the event does not speak of it. Hashes alone make no file:
-// they need the file's name, which says whose they are.
-func (r *role) object(texts map[string]string) stixpattern.Object {
+// objects makes the role's observables: none where the event does not speak of it, several where a role of one
+// property is a list, such as the recipients of a message.
+func (r *role) objects(texts fieldTexts) (out []stixpattern.Object) {
+	if len(r.properties) > 1 || len(r.references) > 0 {
+		if o := r.object(texts); o != nil {
+			out = append(out, o)
+		}
+		return out
+	}
+	p := &r.properties[0]
+	for i, value := range p.values(texts) {
+		o := stixpattern.Object{"type": r.typ, "id": r.id()}
+		if i > 0 {
+			o["id"] = r.id() + "/" + strconv.Itoa(i)
+		}
+		put(o, p.path, value)
+		out = append(out, o)
+	}
+	return out
+}
+
+// object makes one observable. Hashes alone make no file: they need the file's name, which says whose they are.
+func (r *role) object(texts fieldTexts) stixpattern.Object {
 	var out stixpattern.Object
 	for i, p := range r.properties {
-		value, ok := p.value(texts)
-		if !ok {
+		values := p.values(texts)
+		if len(values) == 0 {
 			if i == 0 && r.typ == "file" && r.name != "logged" {
 				return nil
 			}
@@ -107,18 +131,16 @@ func (r *role) object(texts map[string]string) stixpattern.Object {
 		if out == nil {
 			out = stixpattern.Object{"type": r.typ, "id": r.id()}
 		}
-		put(out, p.path, value)
+		put(out, p.path, values[0])
 	}
 	return out
 }
 
-func (r *role) refer(o stixpattern.Object, made map[string]bool) {
+func (r *role) refer(o stixpattern.Object, made map[string][]any) {
 	for _, ref := range r.references {
 		var ids []any
 		for _, id := range ref.roles {
-			if made[id] {
-				ids = append(ids, id)
-			}
+			ids = append(ids, made[id]...)
 		}
 		switch {
 		case len(ids) == 0:
@@ -130,20 +152,25 @@ func (r *role) refer(o stixpattern.Object, made map[string]bool) {
 	}
 }
 
-func (p *property) value(texts map[string]string) (any, bool) {
+// values reads the first field that has any.
+func (p *property) values(texts fieldTexts) (out []any) {
 	for _, f := range p.fields {
-		s, ok := texts[f.name]
-		if !ok || !f.applies(texts) {
+		if !f.applies(texts) {
 			continue
 		}
-		if value, ok := f.read.value(s); ok {
-			return value, true
+		for _, text := range texts[f.name] {
+			if value, ok := f.read.value(text); ok {
+				out = append(out, value)
+			}
+		}
+		if len(out) > 0 {
+			return out
 		}
 	}
-	return nil, false
+	return nil
 }
 
-func (f *field) applies(texts map[string]string) bool {
+func (f *field) applies(texts fieldTexts) bool {
 	for _, name := range f.when {
 		if _, ok := texts[name]; !ok {
 			return false

@@ -119,6 +119,26 @@ func TestRest(t *testing.T) {
 	}
 }
 
+// TestLists: each item of a list is an observable of its own.
+func TestLists(t *testing.T) {
+	ev := eventOf("From", "a@a.example", "Subject", "x")
+	ev.Fields = append(ev.Fields, event.Field{Name: "To", Value: event.Value{Kind: event.List, Items: []event.Value{
+		event.Str("b@b.example"), {Kind: event.Null}, event.Str("not an address"), event.Str("C@c.example")}}})
+	for text, want := range map[string]bool{
+		`[email-addr:value = 'c@c.example']`:                                               true,
+		`[email-message:to_refs[*].value = 'c@c.example' AND email-message:subject = 'x']`: true,
+		`[email-message:to_refs[1].value = 'c@c.example']`:                                 true,
+		`[email-message:to_refs[0].value = 'c@c.example']`:                                 false,
+		`[email-message:to_refs[2].value != 'x']`:                                          false,
+		`[email-addr:value = 'b@b.example' AND email-addr:value = 'c@c.example']`:          false,
+		`[email-addr:value = 'b@b.example' AND NOT EXISTS email-addr:value]`:               false,
+	} {
+		if _, p := candidate(t, text); p.Look(Objects(ev)).Empty() == want {
+			t.Errorf("%s: %v", text, !want)
+		}
+	}
+}
+
 func TestUnsupported(t *testing.T) {
 	for _, tt := range []struct{ pattern, want string }{
 		{`[process:command_line = 'x' OR mutex:name = 'x']`, "character 32: object path mutex:name has no field"},

@@ -272,6 +272,9 @@ func FuzzCandidate(f *testing.F) {
 		if name == "Image" {
 			ev.Fields = ev.Fields[1:]
 		}
+		if len(value)%3 == 0 {
+			ev.Fields[len(ev.Fields)-1].Value = event.Value{Kind: event.List, Items: []event.Value{event.Str("-"), {}, event.Str(value), event.Str("x")}}
+		}
 		engine := match.New(time.Now)
 		engine.Update([]match.Compiled{c}, nil)
 		candidate := false
