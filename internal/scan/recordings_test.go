@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"shieldwall/internal/event"
+	"shieldwall/internal/observed"
+	"shieldwall/internal/stixpattern"
 )
 
 // TestPatternsOnRecordings: on all recordings in EVTX, patterns find the events that plain Go finds by their fields.
@@ -95,5 +97,67 @@ func TestPatternsOnRecordings(t *testing.T) {
 		if c.hits == 0 {
 			t.Errorf("no event in the recordings for %s", c.pattern)
 		}
+	}
+}
+
+// TestSequencesOnRecordings: patterns of several observations are found in the recordings where, and only where,
+// the evaluator finds them in all events together.
+func TestSequencesOnRecordings(t *testing.T) {
+	logs := corpus(t, "evtx")
+	patterns := []string{
+		`([process:image_ref.name = 'cmd.exe'] FOLLOWEDBY [network-traffic:dst_port = 445]) WITHIN 3600 SECONDS`,
+		`([process:image_ref.name MATCHES '(?i)^powershell'] AND [windows-registry-key:values[*].name LIKE '%']) WITHIN 600 SECONDS`,
+		`[process:image_ref.name = 'rundll32.exe'] REPEATS 5 TIMES WITHIN 60 SECONDS`,
+		`([file:name LIKE '%.exe' AND EXISTS file:hashes.MD5] FOLLOWEDBY [process:extensions.'windows-service-ext'.service_name LIKE '%']) WITHIN 5 SECONDS`,
+		`[user-account:account_login = 'nobody who is there'] OR ([process:pid < 0] AND [process:pid > 0])`,
+		`([process:image_ref.name = 'mimikatz.exe'] FOLLOWEDBY [process:image_ref.name = 'mimikatz.exe'] FOLLOWEDBY [process:image_ref.name = 'mimikatz.exe']) WITHIN 1 SECONDS`,
+	}
+	var objects []string
+	for i, pattern := range patterns {
+		objects = append(objects, indicatorOf(t, i, "stix", pattern))
+	}
+	dir := files(t, map[string]string{"bundle.json": bundle(objects...)})
+	got := run(t, Options{Indicators: []string{filepath.Join(dir, "bundle.json")}, Paths: []string{logs}})
+	if got.err != nil || got.IndicatorsRejected > 0 {
+		t.Fatalf("%v, %v", got.err, got.rejected)
+	}
+	fired := map[string]int{}
+	for _, d := range got.detections {
+		fired[d.RuleID]++
+	}
+	var all []stixpattern.Observed
+	s := &scanner{ctx: t.Context(), opt: Options{Out: io.Discard, Now: time.Now}}
+	s.each = func(ev *event.Event) error {
+		all = append(all, stixpattern.Observed{First: ev.Time, Last: ev.Time, Number: 1, Objects: observed.Objects(ev)})
+		return nil
+	}
+	if err := s.path(logs); err != nil {
+		t.Fatal(err)
+	}
+	matched := 0
+	for i, text := range patterns {
+		tree, err := stixpattern.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, pattern, err := observed.Candidate(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := pattern.Match(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := fired[fmt.Sprintf("indicator--00000000-0000-4000-8000-%012d", i)]
+		t.Logf("%d detections, found %d: %s", n, found, text)
+		if (n > 0) != (found != nil) {
+			t.Errorf("%s: %d detections, all events together: %v", text, n, found)
+		}
+		if n > 0 {
+			matched++
+		}
+	}
+	if matched < 2 || matched == len(patterns) {
+		t.Errorf("%d of %d patterns matched: that says little", matched, len(patterns))
 	}
 }
