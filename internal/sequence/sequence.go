@@ -261,6 +261,9 @@ func (s *state) pay(work, events int64) {
 // near lists the remembered observations that can be in one binding with one at a time, and tells whether
 // they can be enough for one.
 func (s *state) near(at time.Time) (list []int, enough bool) {
+	if !s.pattern.Enough(s.kinds) { // a flood of one kind ends here
+		return nil, false
+	}
 	list = make([]int, 0, len(s.kept))
 	kinds := make([]stixpattern.Kind, len(s.kinds))
 	for i, k := range s.kept {
@@ -325,7 +328,9 @@ func (s *state) evict() {
 	}
 	i := slices.IndexFunc(s.kept, func(k kept) bool { return k.kind == most })
 	s.kinds[most].Number--
-	s.kept = slices.Delete(s.kept, i, i+1)
+	copy(s.kept[1:i+1], s.kept[:i]) // it is among the oldest: fewer move than those behind it
+	s.kept[0] = kept{}
+	s.kept = s.kept[1:]
 }
 
 func (c *counters) add(change func(*Stats)) {
