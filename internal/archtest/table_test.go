@@ -50,7 +50,12 @@ var packages = map[string]pkg{
 		"internal/merkle": "rosters, cards and receipts are signed notes, and a card says its log's id; merkle stands on nothing of ours",
 	}},
 	"internal/stixpattern": {layer: words},
-	"internal/indicator":   {layer: words, beside: map[string]string{"internal/stixpattern": "an indicator's values are read out of its pattern"}},
+	"internal/observed": {layer: words, beside: map[string]string{
+		"internal/event":       "an event is seen as observables",
+		"internal/sigma":       "what a pattern asks of an event's fields is said as a rule, so that one engine looks for both",
+		"internal/stixpattern": "its patterns are what observables are for",
+	}},
+	"internal/indicator": {layer: words, beside: map[string]string{"internal/stixpattern": "an indicator's values are read out of its pattern"}},
 	"internal/policy": {layer: words, beside: map[string]string{
 		"internal/roster": "who may read is a question about members and groups",
 		"internal/stix":   "who may read is a question about markings",
@@ -104,6 +109,7 @@ var packages = map[string]pkg{
 	"internal/match/literal":   {layer: formats},
 	"internal/match/naive":     {layer: formats, beside: map[string]string{"internal/match/compare": "both evaluators compare text in one way"}},
 	"internal/match/program":   {layer: engines},
+	"internal/sequence":        {layer: engines},
 	"internal/memberlog":       {layer: engines, beside: map[string]string{"internal/memberlog/guard": "an append is acknowledged once its guard knows of it"}},
 	"internal/memberlog/guard": {layer: engines},
 	"internal/keys":            {layer: engines},

@@ -24,6 +24,7 @@ import (
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/object"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/sigma"
 	"shieldwall/internal/status"
 )
@@ -141,12 +142,22 @@ func (d *Detector) Submit(ctx context.Context, ev *event.Event) error {
 	defer func() { <-d.slots }()
 	d.events.Add(1)
 	var err error
+	glance := d.live.patterns.Look(ev, seenAt(ev, d.opt.Now().UTC()))
 	d.opt.Engine.Match(ev, func(h match.Hit) {
-		if err == nil {
+		if err == nil && (!h.Candidate || confirmed(&glance, &h)) {
 			err = d.hit(ctx, ev, h)
 		}
 	})
 	return err
+}
+
+// confirmed asks the pattern behind a hit. A detection by a pattern of several observations shows the others.
+func confirmed(glance *sequence.Glance, h *match.Hit) bool {
+	others, ok := glance.Confirm(h.Key)
+	if len(others) > 0 {
+		h.Fields = append(h.Fields, sequence.Others(others))
+	}
+	return ok
 }
 
 func (d *Detector) enter(ctx context.Context) error {
@@ -221,6 +232,7 @@ func (d *Detector) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return d.stop(ctx)
 		case <-tend.C:
+			d.live.dropStopped()
 			d.note("keeping detections", errors.Join(d.Sync(ctx), d.journal.tend()))
 		case <-tick.C:
 			sent, err := d.sender.send(ctx)
@@ -335,8 +347,10 @@ type Stats struct {
 	Rules, Indicators int
 	Rejected          int
 	Rejections        []Rejection
-	SightingsSent     int64
-	Journal           JournalStats
+	// Patterns counts what STIX patterns of several observations forgot and gave up.
+	Patterns      sequence.Stats
+	SightingsSent int64
+	Journal       JournalStats
 	// Problem is what fails in the background now; empty where all works.
 	Problem string
 }
@@ -351,6 +365,7 @@ func (d *Detector) Stats() Stats {
 	st.Muted = d.mutes.total()
 	st.Rules, st.Indicators = d.opt.Engine.Len()
 	st.Rejected, st.Rejections = d.live.rejections()
+	st.Patterns = d.live.patterns.Stats()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, doing := range slices.Sorted(maps.Keys(d.problems)) {

@@ -12,6 +12,8 @@ import (
 	"shieldwall/internal/indicator"
 	"shieldwall/internal/match"
 	"shieldwall/internal/object"
+	"shieldwall/internal/observed"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/sigma"
 	"shieldwall/internal/stix"
 	"shieldwall/internal/stixpattern"
@@ -39,8 +41,9 @@ type Rejection struct {
 
 // live keeps the engine in step with what is admitted.
 type live struct {
-	engine *match.Engine
-	sigma  sigma.Options
+	engine   *match.Engine
+	patterns *sequence.Patterns // behind the candidates in engine
+	sigma    sigma.Options
 
 	mu       sync.Mutex // guards the fields below and keeps changes in order
 	rejected map[object.Key]Rejection
@@ -49,14 +52,14 @@ type live struct {
 }
 
 func newLive(engine *match.Engine, opt sigma.Options) *live {
-	return &live{engine: engine, sigma: opt, rejected: map[object.Key]Rejection{}, unnamed: map[object.Key]struct{}{}}
+	return &live{engine: engine, patterns: sequence.New(), sigma: opt, rejected: map[object.Key]Rejection{}, unnamed: map[object.Key]struct{}{}}
 }
 
 func (l *live) apply(changes []object.Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var add []match.Compiled
-	var remove []match.Key
+	var remove, plain []match.Key
 	last := map[object.Key]int{} // of a key that changes twice, the last change counts
 	for i, c := range changes {
 		last[c.Key] = i
@@ -72,18 +75,28 @@ func (l *live) apply(changes []object.Change) {
 			continue
 		}
 		compiled, ok, r := compile(c.Live, l.sigma)
+		if ok && compiled.pattern != nil { // before the engine finds what it has to confirm
+			if err := l.patterns.Add(c.Key, compiled.pattern); err != nil {
+				ok, r.Reason = false, err.Error()
+			}
+		}
 		if r.Reason != "" {
 			l.reject(r)
 		}
 		if ok {
-			add = append(add, compiled)
+			add = append(add, compiled.Compiled)
 		} else {
 			remove = append(remove, c.Key) // an older version does not count any more
+		}
+		if !ok || compiled.pattern == nil {
+			plain = append(plain, c.Key)
 		}
 	}
 	if len(add)+len(remove) > 0 {
 		l.engine.Update(add, remove)
 	}
+	l.patterns.Remove(plain...)
+	l.patterns.Remove(remove...)
 }
 
 // reject remembers what could not be made live. Caller holds mu.
@@ -103,10 +116,29 @@ func (l *live) rejections() (int, []Rejection) {
 	for _, r := range l.rejected {
 		out = append(out, r)
 	}
+	stopped := l.patterns.Stopped()
+	for key, why := range stopped {
+		out = append(out, Rejection{Key: key, Reason: "stopped: " + why})
+	}
 	slices.SortFunc(out, func(a, b Rejection) int {
 		return cmp.Or(cmp.Compare(a.Publisher, b.Publisher), cmp.Compare(a.ID, b.ID))
 	})
-	return len(l.rejected) + len(l.unnamed), out
+	return len(l.rejected) + len(l.unnamed) + len(stopped), out
+}
+
+// dropStopped takes the patterns that cost too much out of the engine, too. They stay among the rejected.
+func (l *live) dropStopped() {
+	l.mu.Lock() // none is replaced meanwhile
+	defer l.mu.Unlock()
+	var remove []match.Key
+	for key := range l.patterns.Stopped() {
+		if l.engine.Has(key) {
+			remove = append(remove, key)
+		}
+	}
+	if len(remove) > 0 {
+		l.engine.Update(nil, remove)
+	}
 }
 
 // setLocal replaces the rules from folders.
@@ -135,7 +167,7 @@ func (l *live) setLocal(rules []LocalRule) {
 
 // compile makes an indicator ready for the engine. Where a part of it is refused, the rest is used and the
 // rejection says what is not.
-func compile(c *object.Copy, opt sigma.Options) (out match.Compiled, ok bool, rejected Rejection) {
+func compile(c *object.Copy, opt sigma.Options) (out compiled, ok bool, rejected Rejection) {
 	rejected = Rejection{Key: c.Key}
 	o, err := stix.Parse(c.Raw, stix.Limits{})
 	if err != nil {
@@ -156,27 +188,53 @@ func compile(c *object.Copy, opt sigma.Options) (out match.Compiled, ok bool, re
 }
 
 // compilePattern reads the pattern by its type; refused is about a part that is left out.
-func compilePattern(key object.Key, o *stix.Object, opt sigma.Options) (out match.Compiled, refused, err error) {
+func compilePattern(key object.Key, o *stix.Object, opt sigma.Options) (out compiled, refused, err error) {
 	switch o.PatternType {
 	case "sigma":
-		return compileSigma(key, o, opt)
+		out.Compiled, refused, err = compileSigma(key, o, opt)
+		return out, refused, err
 	case "stix":
-		pattern, err := stixpattern.Parse(o.Pattern)
-		if err != nil {
-			return out, nil, err
-		}
-		list, err := indicator.FromSTIX(pattern)
-		if err != nil {
-			return out, nil, err
-		}
-		out, err = match.CompileIndicators(key, match.Attribution{
-			RuleID: o.ID, Title: o.Name, Author: o.Text("x_shieldwall_author"), Tags: o.Labels,
-		}, list...)
+		out, err = compileSTIX(key, o)
 		return out, nil, err
 	case "":
 		return out, nil, errors.New("no pattern_type")
 	}
 	return out, nil, fmt.Errorf("patterns of type %q are not matched", cut(o.PatternType, 40))
+}
+
+// compiled is intelligence for the engine, with the pattern that confirms what it finds, if there is one.
+type compiled struct {
+	match.Compiled
+	pattern *stixpattern.Pattern
+}
+
+// compileSTIX makes values for the indicator sets of a pattern that says no more than that, and of any other
+// a rule that finds candidates for it.
+func compileSTIX(key object.Key, o *stix.Object) (out compiled, err error) {
+	tree, err := stixpattern.Parse(o.Pattern)
+	if err != nil {
+		return out, err
+	}
+	list, err := indicator.FromSTIX(tree)
+	if err == nil {
+		out.Compiled, err = match.CompileIndicators(key, match.Attribution{
+			RuleID: o.ID, Title: o.Name, Author: o.Text("x_shieldwall_author"), Tags: o.Labels,
+		}, list...)
+		return out, err
+	}
+	if more := (*indicator.UnsupportedError)(nil); !errors.As(err, &more) {
+		return out, err
+	}
+	rule, pattern, err := observed.Candidate(tree)
+	if err != nil {
+		return out, err
+	}
+	rule.ID, rule.Title, rule.Author, rule.Tags = o.ID, o.Name, o.Text("x_shieldwall_author"), o.Labels
+	if out.Compiled, err = match.CompileSigma(key, rule); err != nil {
+		return out, err
+	}
+	out.Candidate, out.pattern = true, pattern
+	return out, nil
 }
 
 // compileSigma reads the rules of a pattern. The Detection Rule License wants the author in every alert: if

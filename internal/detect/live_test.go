@@ -72,7 +72,7 @@ func TestRejected(t *testing.T) {
 		{"aggregation", "sigma", strings.Replace(vssRule, "condition: selection", "condition: selection | count() > 3", 1), "count"},
 		{"one of two", "sigma", two, "a part of it"},
 		{"STIX syntax", "stix", "[domain-name:value = ]", "pattern"},
-		{"STIX beyond one comparison", "stix", "[domain-name:value = 'a.example'] FOLLOWEDBY [domain-name:value = 'b.example']", "FOLLOWEDBY"},
+		{"STIX path without a field", "stix", "[domain-name:value = 'a.example'] FOLLOWEDBY [mutex:name = 'b']", "mutex:name"},
 		{"another language", "yara", "rule x { condition: true }", `"yara"`},
 		{"pathological", "sigma", strings.Replace(vssRule, "CommandLine|contains: 'delete shadows'", "CommandLine|re: '(((a{1000}){1000}){1000})'", 1), "re"},
 		{"10,000 conditions", "sigma", strings.Replace(vssRule, "condition: selection", "condition: selection"+strings.Repeat(" or selection", 10_000), 1), "condition"},

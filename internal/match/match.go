@@ -39,6 +39,8 @@ type Hit struct {
 	Attribution
 	// Indicator is the one that was met; nil for a Sigma rule.
 	Indicator *indicator.Indicator
+	// Candidate is that of the Compiled: the hit is a detection only if the pattern behind it confirms it.
+	Candidate bool
 	// Fields are the fields that the rule names and the event has, in the rule's order; for an
 	// indicator, the fields it was met in.
 	Fields []event.Field
@@ -50,6 +52,9 @@ type Compiled struct {
 	// From and Until bound when it matches, by the engine's clock: From included, Until not. Zero
 	// times are open ends.
 	From, Until time.Time
+	// Candidate says that the rules find what is likely: they stand for a STIX pattern, which has the last
+	// word about each hit.
+	Candidate bool
 
 	rules      []*rule
 	indicators []indicator.Indicator

@@ -103,6 +103,9 @@ func (s *scanner) readAll(cancel context.CancelCauseFunc) error {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
+	if s.patterns.Several() {
+		jobs = 1 // what patterns remember depends on the order of events
+	}
 	order, work := make(chan *file, jobs), make(chan *file)
 	var readers sync.WaitGroup
 	for range jobs {

@@ -13,6 +13,8 @@ import (
 
 	"shieldwall/internal/indicator"
 	"shieldwall/internal/match"
+	"shieldwall/internal/observed"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/sigma"
 	"shieldwall/internal/stix"
 	"shieldwall/internal/stixpattern"
@@ -24,7 +26,8 @@ const maxList = 1 << 30
 // intelligence is what files of indicators hold.
 type intelligence struct {
 	compiled []match.Compiled
-	rules    int // Sigma rules in STIX indicators
+	patterns *sequence.Patterns // behind the candidates in compiled
+	rules    int                // Sigma rules in STIX indicators, and STIX patterns that are more than values
 	values   int
 	rejected int
 }
@@ -38,7 +41,7 @@ type indicatorLoader struct {
 // loadIndicators reads files: STIX, told by its first character, or lists of one value a line. The error
 // names a file that cannot be used at all.
 func loadIndicators(paths []string, opt sigma.Options, rejected func(Rejected)) (intelligence, error) {
-	l := &indicatorLoader{opt: opt, rejected: rejected}
+	l := &indicatorLoader{opt: opt, rejected: rejected, out: intelligence{patterns: sequence.New()}}
 	for _, path := range paths {
 		if err := l.file(path); err != nil {
 			return l.out, fmt.Errorf("reading indicators of %s: %w", path, err)
@@ -116,19 +119,9 @@ func (l *indicatorLoader) object(path string, o *stix.Object) error {
 	var refused, err error
 	switch o.PatternType {
 	case "stix":
-		var pattern stixpattern.Observation
-		if pattern, err = stixpattern.Parse(o.Pattern); err != nil {
+		if c, err = l.pattern(key, o, author); err != nil {
 			return err
 		}
-		var list []indicator.Indicator
-		if list, err = indicator.FromSTIX(pattern); err != nil {
-			return err
-		}
-		who := match.Attribution{RuleID: o.ID, Title: o.Name, Author: author, Tags: o.Labels}
-		if c, err = match.CompileIndicators(key, who, list...); err != nil {
-			return err
-		}
-		l.out.values += len(list)
 	case "sigma":
 		var found *sigma.Collection
 		if found, err = sigma.Parse([]byte(o.Pattern), l.opt); err != nil {
@@ -155,6 +148,39 @@ func (l *indicatorLoader) object(path string, o *stix.Object) error {
 	}
 	l.out.compiled = append(l.out.compiled, c)
 	return refused
+}
+
+// pattern makes values for the indicator sets of a STIX pattern that says no more than that, and of any other
+// a rule that finds candidates for it.
+func (l *indicatorLoader) pattern(key match.Key, o *stix.Object, author string) (c match.Compiled, err error) {
+	tree, err := stixpattern.Parse(o.Pattern)
+	if err != nil {
+		return c, err
+	}
+	list, err := indicator.FromSTIX(tree)
+	if err == nil {
+		who := match.Attribution{RuleID: o.ID, Title: o.Name, Author: author, Tags: o.Labels}
+		if c, err = match.CompileIndicators(key, who, list...); err == nil {
+			l.out.values += len(list)
+		}
+		return c, err
+	}
+	if more := (*indicator.UnsupportedError)(nil); !errors.As(err, &more) {
+		return c, err
+	}
+	rule, pattern, err := observed.Candidate(tree)
+	if err != nil {
+		return c, err
+	}
+	rule.ID, rule.Title, rule.Author, rule.Tags = o.ID, o.Name, author, o.Labels
+	if c, err = match.CompileSigma(key, rule); err != nil {
+		return c, err
+	}
+	c.Candidate = true
+	if err = l.out.patterns.Add(key, pattern); err == nil {
+		l.out.rules++
+	}
+	return c, err
 }
 
 // list reads one value a line.

@@ -10,6 +10,7 @@ import (
 	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/status"
 )
 
@@ -105,7 +106,7 @@ func (r *reader) evtx(item *container.Item) error {
 	st, err := evtx.New(at, size, evtx.Options{
 		Source:    item.Source,
 		OnProblem: func(p evtx.Problem) { r.problem(item.Source, p) },
-		Names:     r.names(), Sparse: true, Borrow: true,
+		Names:     r.names(), Sparse: true, Borrow: r.engine != nil,
 	}).Read(func(ev *event.Event) error {
 		return r.event(ev, 0)
 	})
@@ -122,7 +123,7 @@ func (r *reader) names() *event.Names {
 }
 
 func (r *reader) json(item *container.Item) error {
-	in := telemetry.New(item.Reader(), jsonl.Options{Source: item.Source, Names: r.names(), Sparse: true, Borrow: true})
+	in := telemetry.New(item.Reader(), jsonl.Options{Source: item.Source, Names: r.names(), Sparse: true, Borrow: r.engine != nil})
 	defer func() { r.stats.Bytes = r.before + in.Stats().Bytes }()
 	for {
 		ev, err := in.Next()
@@ -172,7 +173,17 @@ func (r *reader) event(ev *event.Event, read int64) error {
 
 // match hands over a detection for each hit.
 func (r *reader) match(ev *event.Event) error {
+	glance := r.patterns.Look(ev, ev.Time)
 	r.engine.Match(ev, func(h match.Hit) {
+		if h.Candidate {
+			others, ok := glance.Confirm(h.Key)
+			if !ok {
+				return
+			}
+			if len(others) > 0 {
+				h.Fields = append(h.Fields, sequence.Others(others))
+			}
+		}
 		if r.opt.Filter.tells(h) {
 			d := detection(ev, h)
 			r.put(outcome{detection: &d, rule: h.Key}, textOf(&d))

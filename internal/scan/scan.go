@@ -14,10 +14,12 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"shieldwall/internal/decode/container"
 	"shieldwall/internal/match"
+	"shieldwall/internal/sequence"
 	"shieldwall/internal/sigma"
 	"shieldwall/internal/status"
 )
@@ -142,6 +144,7 @@ func Run(ctx context.Context, opt Options) (Stats, error) {
 	}
 	start, cpu := opt.Now(), cpuTime()
 	err = s.readAll(cancel)
+	s.stopped()
 	if out != nil {
 		if ferr := out.Flush(); err == nil && ferr != nil {
 			err = fmt.Errorf("writing detections: %w", ferr)
@@ -158,9 +161,11 @@ type scanner struct {
 	ctx    context.Context
 	opt    Options
 	engine *match.Engine
-	emit   func(*status.Detection) error
-	far    progress
-	total  int64
+	// patterns confirm the engine's candidates.
+	patterns *sequence.Patterns
+	emit     func(*status.Detection) error
+	far      progress
+	total    int64
 
 	// On Run's goroutine alone.
 	stats Stats
@@ -188,7 +193,7 @@ func (s *scanner) load() error {
 	if len(compiled) == 0 {
 		return errors.New("nothing to look for: no rule and no indicator was loaded")
 	}
-	s.engine = match.New(s.opt.Now)
+	s.engine, s.patterns = match.New(s.opt.Now), intel.patterns
 	s.engine.Update(compiled, nil)
 	return nil
 }
@@ -206,4 +211,15 @@ func sizeOf(paths []string) (total int64) {
 		})
 	}
 	return total
+}
+
+// stopped tells which patterns cost too much to be matched to the end.
+func (s *scanner) stopped() {
+	for key, why := range s.patterns.Stopped() {
+		s.stats.IndicatorsRejected++
+		if s.opt.OnRejected != nil {
+			file, id, _ := strings.Cut(key.ID, "#")
+			s.opt.OnRejected(Rejected{File: file, ID: id, Reason: reasonIndicator, Detail: "stopped before the end: " + why})
+		}
+	}
 }

@@ -271,7 +271,7 @@ func TestIndicators(t *testing.T) {
 		indicatorOf(t, 3, "stix", "[domain-name:value = 'three.example']", revoked),
 		indicatorOf(t, 4, "stix", "[domain-name:value = 'four.example']", expired),
 		indicatorOf(t, 5, "sigma", vssRule),
-		indicatorOf(t, 6, "stix", "[process:command_line = 'x']"),
+		indicatorOf(t, 6, "stix", "[mutex:name = 'x']"),
 		indicatorOf(t, 7, "yara", "rule x { condition: true }"),
 		indicatorOf(t, 8, "sigma", "title: x"),
 		`{"type":"identity","id":"identity--00000000-0000-4000-8000-000000000000"}`,

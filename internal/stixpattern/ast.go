@@ -1,13 +1,14 @@
-// Package stixpattern reads STIX 2.1 patterns (STIX 2.1 specification, section 9, and the grammar
-// STIXPattern.g4 of OASIS) into a syntax tree with positions.
+// Package stixpattern is the STIX patterning language (STIX 2.1 specification, section 9, and the grammar
+// STIXPattern.g4 of OASIS): Parse reads all of it into a syntax tree with positions, Format writes it, Compile
+// and Match evaluate it over observed data.
 //
-// It reads the whole language; what a pattern is used for decides which parts of it are supported.
+// Where the specification leaves a choice, it is that of OASIS's own matcher, with two differences: MATCHES has
+// the expressions of RE2, and networks may be IPv6.
 package stixpattern
 
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -200,5 +201,5 @@ func property(name string) string {
 	if plain {
 		return name
 	}
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(name) + "'"
+	return quote(name)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -108,6 +109,9 @@ func (p *parser) literal() (Literal, error) {
 		}
 	case p.tok.kind == tokenBinary:
 		out.Kind = Binary
+		if p.tok.text == "" || strings.ContainsAny(p.tok.text, "\r\n") { // the library reads over line ends
+			return out, p.fail(out.Pos, "base64 value: empty, or with line ends")
+		}
 		if out.Bytes, err = base64.StdEncoding.DecodeString(p.tok.text); err != nil {
 			return out, p.fail(out.Pos, "base64 value: %v", err)
 		}
@@ -144,5 +148,6 @@ func timestamp(text string) (time.Time, bool) {
 		text, leap = text[:17]+"59"+text[19:], time.Second
 	}
 	t, err := time.Parse(layout, text)
-	return t.Add(leap), err == nil
+	t = t.Add(leap)
+	return t, err == nil && t.Year() <= 9999
 }

@@ -183,8 +183,8 @@ func TestParseErrors(t *testing.T) {
 }
 
 func TestSeeds(t *testing.T) {
-	if len(good)+len(bad) < 60 {
-		t.Errorf("%d seeds", len(good)+len(bad))
+	if len(good)+len(bad) < 60 || len(rules) < 60 {
+		t.Errorf("%d seeds, %d rules", len(good)+len(bad), len(rules))
 	}
 }
 
@@ -209,6 +209,15 @@ func FuzzParse(f *testing.F) {
 		}
 		if text := show(got); strings.Contains(text, "<nil>") || strings.Contains(text, "*stix") {
 			t.Fatalf("%q: incomplete tree %s", s, text)
+		}
+		if len(Format(got)) <= MaxLength { // a float may be written with more digits than it was
+			checkFormat(t, got)
+		}
+		if p, err := Compile(got); err == nil {
+			p.Look(NewObjects([]Object{{"type": "a", "id": "a--1", "b": int64(1), "c_ref": "a--1", "d": []any{"x", 1.5}}}))
+			if seen, err := p.Bind(make([]Seen, 3), steps(MaxSteps)); seen != nil || err != nil {
+				t.Fatalf("%q matches %v, %v without a test that holds", s, seen, err)
+			}
 		}
 	})
 }

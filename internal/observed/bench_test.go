@@ -1,0 +1,10 @@
+package observed
+
+import "testing"
+
+func BenchmarkObjects(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		Objects(process)
+	}
+}
