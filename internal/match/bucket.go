@@ -47,6 +47,8 @@ const (
 	deltaSize = 32
 	// maxSegments is how many segments a bucket has before a writer merges them itself.
 	maxSegments = 6
+	// maxSegmentsRun is the same while Run is there to merge them.
+	maxSegmentsRun = 32
 	// maxEventIDs bounds the buckets that one rule stands in.
 	maxEventIDs = 16
 )
@@ -187,7 +189,7 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 		next.segments = append(next.segments, c.engine.compile(added))
 	}
 	next.segments = slices.DeleteFunc(next.segments, func(s *segment) bool { return len(s.rules) == 0 || s.dead == len(s.rules) })
-	if len(next.segments) > maxSegments {
+	if len(next.segments) > c.engine.maxSegments() {
 		from := max(next.due(), 0)
 		next.segments = append(next.segments[:from:from], c.engine.compile(alive(next.segments[from:])))
 		c.engine.merges++
@@ -197,6 +199,13 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 	}
 	c.due = c.due || next.due() >= 0
 	return next
+}
+
+func (e *Engine) maxSegments() int {
+	if e.mergers.Load() > 0 {
+		return maxSegmentsRun
+	}
+	return maxSegments
 }
 
 // due returns the first segment of those that are worth merging, -1 if there are none: the sizes of

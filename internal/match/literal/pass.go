@@ -92,6 +92,7 @@ const (
 
 // skipSmall is skip with a small filter, for folded texts and raw ones. It also gives the bytes that it
 // went by, joined by "or".
+//
 //go:noinline
 func skipSmall[T string | []byte](t T, filter *smallFilter, mask uint32, stride int) (rest T, all uint32) {
 	for len(t) >= 4 {
