@@ -45,6 +45,8 @@ type segment struct {
 const (
 	// deltaSize is how many rules are compiled anew with each rule that arrives.
 	deltaSize = 32
+	// deltaValues bounds the same by the rules' values: some rules have a thousand.
+	deltaValues = 1000
 	// maxSegments is how many segments a bucket has before a writer merges them itself.
 	maxSegments = 6
 	// maxSegmentsRun is the same while Run is there to merge them.
@@ -176,7 +178,8 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 	if old != nil {
 		next.segments = slices.Clone(old.segments)
 	}
-	if n := len(next.segments); n > 0 && len(added) < deltaSize && len(next.segments[n-1].rules) < deltaSize {
+	if n := len(next.segments); n > 0 && len(added)+len(next.segments[n-1].rules) <= deltaSize &&
+		values(added)+values(next.segments[n-1].rules) <= deltaValues {
 		added = append(next.segments[n-1].alive(), added...)
 		next.segments = next.segments[:n-1]
 	}
@@ -206,6 +209,14 @@ func (e *Engine) maxSegments() int {
 		return maxSegmentsRun
 	}
 	return maxSegments
+}
+
+func values(rules []*liveRule) int {
+	n := 0
+	for _, r := range rules {
+		n += r.values
+	}
+	return n
 }
 
 // due returns the first segment of those that are worth merging, -1 if there are none: the sizes of
