@@ -103,9 +103,11 @@ func (s *session) newDetector() (*detect.Detector, error) {
 	if err != nil {
 		return nil, err
 	}
+	engine := match.New(s.node.now)
+	s.merge = engine.Run
 	return detect.New(detect.Options{
 		Self: s.me.member, Dir: cfg.Data, Retention: detect.Retention{MaxAge: cfg.Detections.MaxAge.Std(), MaxSize: int64(cfg.Detections.MaxSize)},
-		Engine: match.New(s.node.now), Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
+		Engine: engine, Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
 		Sightings: detect.Sightings{
 			Tick: cfg.Sightings.Tick.Std(), CreatedBy: s.sightingCreator(), To: to,
 			MayRead: func(member string, tlp uint8, audience string) bool {

@@ -37,6 +37,7 @@ type session struct {
 
 	publisher *publish.Publisher
 	detector  *detect.Detector
+	merge     func(context.Context) error // the matcher's Run
 	exchange  *exchange.Exchange
 	follow    *follow.Follower
 
@@ -280,6 +281,7 @@ func (s *session) run(ctx context.Context, serving func()) error {
 		})
 	}
 	start(&out, flows, "detection", s.detector.Run)
+	start(&in, ingress, "merging new rules", s.merge)
 	start(&in, ingress, "serving peers", func(ctx context.Context) error { return server.Serve(ctx, listener, s.node.cert) })
 	start(&in, ingress, "following peers", s.exchange.Run)
 	start(&in, ingress, "following files", s.follow.Run)
