@@ -45,8 +45,12 @@ type segment struct {
 const (
 	// deltaSize is how many rules are compiled anew with each rule that arrives.
 	deltaSize = 32
+	// deltaValues bounds the same by the rules' values: some rules have a thousand.
+	deltaValues = 1000
 	// maxSegments is how many segments a bucket has before a writer merges them itself.
 	maxSegments = 6
+	// maxSegmentsRun is the same while Run is there to merge them.
+	maxSegmentsRun = 32
 	// maxEventIDs bounds the buckets that one rule stands in.
 	maxEventIDs = 16
 )
@@ -174,7 +178,8 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 	if old != nil {
 		next.segments = slices.Clone(old.segments)
 	}
-	if n := len(next.segments); n > 0 && len(added) < deltaSize && len(next.segments[n-1].rules) < deltaSize {
+	if n := len(next.segments); n > 0 && len(added)+len(next.segments[n-1].rules) <= deltaSize &&
+		values(added)+values(next.segments[n-1].rules) <= deltaValues {
 		added = append(next.segments[n-1].alive(), added...)
 		next.segments = next.segments[:n-1]
 	}
@@ -187,7 +192,7 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 		next.segments = append(next.segments, c.engine.compile(added))
 	}
 	next.segments = slices.DeleteFunc(next.segments, func(s *segment) bool { return len(s.rules) == 0 || s.dead == len(s.rules) })
-	if len(next.segments) > maxSegments {
+	if len(next.segments) > c.engine.maxSegments() {
 		from := max(next.due(), 0)
 		next.segments = append(next.segments[:from:from], c.engine.compile(alive(next.segments[from:])))
 		c.engine.merges++
@@ -197,6 +202,21 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 	}
 	c.due = c.due || next.due() >= 0
 	return next
+}
+
+func (e *Engine) maxSegments() int {
+	if e.mergers.Load() > 0 {
+		return maxSegmentsRun
+	}
+	return maxSegments
+}
+
+func values(rules []*liveRule) int {
+	n := 0
+	for _, r := range rules {
+		n += r.values
+	}
+	return n
 }
 
 // due returns the first segment of those that are worth merging, -1 if there are none: the sizes of

@@ -21,7 +21,9 @@ type Engine struct {
 	live   atomic.Pointer[snapshot]
 	pool   sync.Pool // of *scratch
 	merge  chan struct{}
-	sample atomic.Int64 // how many events go by for each one that is measured; 0: none
+	// mergers counts the calls of Run: with one, writers leave merging to it much longer.
+	mergers atomic.Int32
+	sample  atomic.Int64 // how many events go by for each one that is measured; 0: none
 
 	mu       sync.Mutex    // serialises writers and guards what follows
 	units    map[Key]*unit // everything live
@@ -153,6 +155,8 @@ func (e *Engine) want(in []*unit) {
 // Run merges new rules into the base, beside readers and writers, until the context ends. An engine
 // without Run merges on the writer's time.
 func (e *Engine) Run(ctx context.Context) error {
+	e.mergers.Add(1)
+	defer e.mergers.Add(-1)
 	for {
 		select {
 		case <-ctx.Done():

@@ -278,7 +278,7 @@ func hasValue(ev *event.Event, field string, values []string) bool {
 		return false
 	}
 	for _, want := range values {
-		if fold(got.Text) == fold(want) {
+		if sameFolded(got.Text, want) {
 			return true
 		}
 	}

@@ -75,7 +75,7 @@ func CompileSigma(key Key, rules ...*sigma.Rule) (Compiled, error) {
 		}
 		out.rules = append(out.rules, &rule{
 			detection: &sigma.Detection{Selections: r.Detection.Selections, Condition: r.Detection.Condition},
-			logsource: r.Logsource, eventIDs: ids, fields: r.FieldNames(),
+			logsource: r.Logsource, eventIDs: ids, fields: r.FieldNames(), values: valuesOf(&r.Detection),
 			Attribution: Attribution{
 				RuleID: r.ID, Title: r.Title, Level: r.Level, Author: r.Author, License: r.License, Tags: r.Tags,
 			},
@@ -84,12 +84,25 @@ func CompileSigma(key Key, rules ...*sigma.Rule) (Compiled, error) {
 	return out, nil
 }
 
+func valuesOf(d *sigma.Detection) int {
+	n := 0
+	for _, sel := range d.Selections {
+		for _, alt := range sel.Alternatives {
+			for _, item := range alt {
+				n += len(item.Values)
+			}
+		}
+	}
+	return n
+}
+
 // rule is a Sigma rule, as an engine needs it. It is immutable.
 type rule struct {
 	detection *sigma.Detection
 	logsource sigma.Logsource
 	eventIDs  []string // folded; the rule holds for no other ones. None: it does not say
 	fields    []string // that it names, in order
+	values    int      // that it has
 	Attribution
 }
 

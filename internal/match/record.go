@@ -14,13 +14,11 @@ type record struct {
 
 // cell is one field's content, taken apart once.
 type cell struct {
-	name   string
-	value  event.Value
-	null   bool     // the value, or a member of a list, is null
-	texts  []string // the stringified scalars that are not null
-	folded []string // texts without case; made on first use
-	one    [1]string
-	lower  [1]string
+	name  string
+	value event.Value
+	null  bool     // the value, or a member of a list, is null
+	texts []string // the stringified scalars that are not null
+	one   [1]string
 }
 
 // maxIndexKept bounds the index that a record keeps for the next event, in fields; clearing a map
@@ -47,7 +45,7 @@ func (r *record) load(ev *event.Event) {
 
 func (c *cell) load(f event.Field) {
 	c.name, c.value = f.Name, f.Value
-	c.null, c.texts, c.folded = false, nil, nil
+	c.null, c.texts = false, nil
 	switch f.Value.Kind {
 	case event.Null:
 		c.null = true
@@ -71,17 +69,6 @@ func (r *record) find(name string) *cell {
 		return &r.cells[i]
 	}
 	return nil
-}
-
-// withoutCase returns the cell's texts folded.
-func (c *cell) withoutCase() []string {
-	if c.folded == nil && len(c.texts) > 0 {
-		c.folded = c.lower[:0]
-		for _, text := range c.texts {
-			c.folded = append(c.folded, fold(text))
-		}
-	}
-	return c.folded
 }
 
 // drop lets go of the event, so that a pooled record keeps no event alive.

@@ -13,30 +13,40 @@ type pass struct {
 	bitsOff uint8  // shift from a hash to its bit
 	shift   uint8  // shift from a hash to its bucket
 	bits    []uint64
-	starts  []uint32 // bucket -> first entry; one more than buckets
+	small   *smallFilter // instead of bits, in an index of few entries
+	starts  []uint32     // bucket -> first entry; one more than buckets
 	entries []pieceEntry
 }
 
 // pieceEntry files a needle under a piece of it, which stands at an offset.
 type pieceEntry struct{ piece, needle, at uint32 }
 
-func (p *pass) bytes() int { return 8*len(p.bits) + 4*len(p.starts) + 12*len(p.entries) }
+func (p *pass) bytes() int {
+	return 8*len(p.bits) + 4*len(p.starts) + 12*len(p.entries)
+}
 
 // find stops at the first needle where found is nil.
 func (p *pass) find(s *Set, text []byte, found *Found) bool {
+	rest := text
 	stride := int(p.stride)
-	shift := p.bitsOff & 31
-	mask := p.mask
-	bits := p.bits
-	i := 0
-	for ; i+4 <= len(text); i += stride {
-		v := (binary.LittleEndian.Uint32(text[i:]) | lowerBits) & mask
-		h := hash4(v)
-		bit := h >> shift
-		if bits[bit>>6]&(1<<(bit&63)) != 0 && p.check(s, v, h, text, i, found) {
+	for {
+		if p.small != nil {
+			rest, _ = skipSmall(rest, p.small, p.mask, stride)
+		} else {
+			rest = skip(rest, p.bits, p.bitsOff, p.mask, stride)
+		}
+		if len(rest) < 4 {
+			break
+		}
+		v := (binary.LittleEndian.Uint32(rest) | lowerBits) & p.mask
+		if p.check(s, v, hash4(v), text, len(text)-len(rest), found) {
 			return true
 		}
+		rest = rest[min(stride, len(rest)):]
 	}
+	shift := p.bitsOff & 31
+	bits := p.bits
+	i := len(text) - len(rest)
 	if p.size == maxPiece {
 		return false
 	}
@@ -49,6 +59,54 @@ func (p *pass) find(s *Set, text []byte, found *Found) bool {
 		}
 	}
 	return false
+}
+
+// skip goes on in a text to where the filter lets something through. It is the loop in which most of the
+// time goes by: nothing is called in it, and it keeps its registers to itself.
+//
+//go:noinline
+//go:noinline
+func skip(t []byte, bits []uint64, shift uint8, mask uint32, stride int) []byte {
+	shift &= 31
+	for len(t) >= 4 {
+		v := (binary.LittleEndian.Uint32(t) | lowerBits) & mask
+		bit := hash4(v) >> shift
+		if bits[bit>>6]&(1<<(bit&63)) != 0 {
+			return t
+		}
+		if uint(stride) > uint(len(t)) {
+			return nil
+		}
+		t = t[stride:]
+	}
+	return t
+}
+
+// smallFilter is the filter of small sets: a byte for each hash, which is faster than a bit.
+type smallFilter [smallSize]uint8
+
+const (
+	smallBits = 12
+	smallSize = 1 << smallBits
+)
+
+// skipSmall is skip with a small filter, for folded texts and raw ones. It also gives the bytes that it
+// went by, joined by "or".
+//
+//go:noinline
+func skipSmall[T string | []byte](t T, filter *smallFilter, mask uint32, stride int) (rest T, all uint32) {
+	for len(t) >= 4 {
+		v := uint32(t[0]) | uint32(t[1])<<8 | uint32(t[2])<<16 | uint32(t[3])<<24
+		all |= v
+		if filter[hash4((v|lowerBits)&mask)>>(32-smallBits)] != 0 {
+			return t, all
+		}
+		if uint(stride) > uint(len(t)) {
+			return t[:0], all
+		}
+		t = t[stride:]
+	}
+	return t, all
 }
 
 // piece is what a text of up to four bytes is filed under.
@@ -80,24 +138,24 @@ func (p *pass) check(s *Set, piece, h uint32, text []byte, at int, found *Found)
 	return false
 }
 
-// mayHold walks over a text that is not folded.
+// mayHold walks over a text that is not folded. It is for passes with a small filter.
 func (p *pass) mayHold(s *Set, text string) bool {
+	rest, all, seen := text, uint32(0), uint32(0)
 	stride := int(p.stride)
-	shift := p.bitsOff & 31
-	bits := p.bits
-	all := uint32(0)
-	i := 0
-	for ; i+4 <= len(text); i += stride {
-		v := uint32(text[i]) | uint32(text[i+1])<<8 | uint32(text[i+2])<<16 | uint32(text[i+3])<<24
-		all |= v
-		v |= lowerBits
-		h := hash4(v)
-		bit := h >> shift
-		if bits[bit>>6]&(1<<(bit&63)) != 0 && p.checkRaw(s, v, h, text, i) {
+	for {
+		rest, seen = skipSmall(rest, p.small, p.mask, stride)
+		all |= seen
+		if len(rest) < 4 {
+			break
+		}
+		v := piece(rest[:4])
+		if p.checkRaw(s, v, hash4(v), text, len(text)-len(rest)) {
 			return true
 		}
+		rest = rest[min(stride, len(rest)):]
 	}
-	if all&0x80808080 == 0 && ascii(text[min(i, len(text)):]) {
+	// The last stride may have stepped over the end.
+	if all&0x80808080 == 0 && ascii(text[max(0, len(text)-maxPiece-maxStride):]) {
 		return false
 	}
 	return len(s.wide) > 0 || strings.Contains(text, foldsToK) || strings.Contains(text, foldsToI)

@@ -2,8 +2,9 @@
 // or as the whole of it. A Set is flat arrays with no pointers between them, made once and read by many.
 //
 // Literals that may stand anywhere are filed by a few of their pieces of up to four bytes; a text's
-// pieces are looked up in a bitmap, and what that lets through is compared. A literal of seven bytes or
-// more is filed under four neighbouring pieces, so that every fourth place of the text is enough to find it.
+// pieces are looked up in a bitmap, and what that lets through is compared. Where all literals are longer
+// than a piece they are filed under several neighbouring ones, so that every second to eighth place of the
+// text is enough to find them.
 package literal
 
 import "encoding/binary"
@@ -161,7 +162,7 @@ func ascii(text string) bool {
 
 // MayHold tells, without folding the text, whether its folded form may hold a needle of a set of folded
 // ones. It is exact for nearly all texts and a set that has Contains needles of four bytes and more alone;
-// otherwise it errs on the side of yes.
+// otherwise it errs on the side of yes. The set is one of NewIndex.
 func (s *Set) MayHold(text string) bool {
 	if len(s.passes)+len(s.wide) == 0 || len(s.always)+len(s.empty) > 0 || s.tail.lengths|s.head.lengths != 0 {
 		return true
@@ -170,7 +171,7 @@ func (s *Set) MayHold(text string) bool {
 		return !ascii(text)
 	}
 	for i := range s.passes {
-		if s.passes[i].size < maxPiece || s.passes[i].mayHold(s, text) {
+		if s.passes[i].size < maxPiece || s.passes[i].small == nil || s.passes[i].mayHold(s, text) {
 			return true
 		}
 	}

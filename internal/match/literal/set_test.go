@@ -28,7 +28,18 @@ func check(t *testing.T, list []Needle, text string, found *Found) {
 	t.Helper()
 	model := new(Model)
 	model.Add([]byte(text))
-	s := New(list, model)
+	for _, s := range []*Set{New(list, model), NewIndex(list, model)} {
+		checkSet(t, s, list, text, found)
+	}
+	for i, n := range list { // each alone, so that none hides behind another
+		if got := New(list[i:i+1], model).Any([]byte(text)); got != holds(n, text) {
+			t.Fatalf("%q in %q: %t", n, text, got)
+		}
+	}
+}
+
+func checkSet(t *testing.T, s *Set, list []Needle, text string, found *Found) {
+	t.Helper()
 	var want []uint32
 	for i, n := range list {
 		if holds(n, text) {
@@ -47,11 +58,6 @@ func check(t *testing.T, list []Needle, text string, found *Found) {
 	raw := strings.NewReplacer("k", "\u212a", "i", "\u0130").Replace(strings.ToUpper(text))
 	if compare.Fold(raw) == text && len(want) > 0 && (!s.MayHold(raw) || !s.MayHold(strings.ToUpper(text))) {
 		t.Fatalf("%q in %q: not held in capitals", list, text)
-	}
-	for i, n := range list { // each alone, so that none hides behind another
-		if got := New(list[i:i+1], model).Any([]byte(text)); got != holds(n, text) {
-			t.Fatalf("%q in %q: %t", n, text, got)
-		}
 	}
 }
 

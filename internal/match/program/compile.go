@@ -67,10 +67,13 @@ func newCompiler(shared *Shared) *compiler {
 	}
 }
 
+// indifferent is the model of who does not ask what is rare.
+var indifferent literal.Model
+
 // Required returns folded texts of which a field must be one, as a whole, for the rule to hold; none where
 // the rule does not say, or where they are more than limit. It fails where New would.
 func Required(d *sigma.Detection, field string, limit int) ([]string, error) {
-	c := newCompiler(&Shared{Names: new(event.Names), Model: new(literal.Model)})
+	c := newCompiler(&Shared{Names: new(event.Names), Model: &indifferent})
 	c.dry = true
 	slot := c.Names.Want(field)[0]
 	tree, err := c.tree(d)

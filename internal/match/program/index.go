@@ -58,7 +58,7 @@ func (c *compiler) index(trees []*node) {
 			c.proves.add(proves[order[to]])
 			to++
 		}
-		f := fieldIndex{slot: order[from].slot, base: uint32(from), set: literal.New(list, c.Model)}
+		f := fieldIndex{slot: order[from].slot, base: uint32(from), set: literal.NewIndex(list, c.Model)}
 		if f.slot == 0 {
 			c.keywords = &f
 		} else {

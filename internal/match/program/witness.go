@@ -2,7 +2,6 @@ package program
 
 import (
 	"regexp/syntax"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,14 +23,14 @@ type need struct {
 // maxWitnesses bounds a rule's set; a rule that needs more is looked at whenever its fields are there.
 const maxWitnesses = 4096
 
+// or joins two needs. It may write behind n's lists, so that n must be one that or made, or the empty one.
 func (n need) or(m need) need {
 	if !n.sound || !m.sound || len(n.needles)+len(m.needles) > maxWitnesses {
 		return need{}
 	}
 	return need{
 		sound: true, chance: n.chance + m.chance,
-		// Clipped, so that appending to one need never writes into another.
-		needles: append(slices.Clip(n.needles), m.needles...), present: append(slices.Clip(n.present), m.present...),
+		needles: append(n.needles, m.needles...), present: append(n.present, m.present...),
 	}
 }
 
