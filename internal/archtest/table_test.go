@@ -103,13 +103,17 @@ var packages = map[string]pkg{
 
 	"internal/federation": {layer: core},
 
-	"internal/match":           {layer: engines, beside: map[string]string{"internal/match/program": "rules are compiled beside their upkeep"}},
+	"internal/match": {layer: engines, beside: map[string]string{
+		"internal/match/program": "rules are compiled beside their upkeep",
+		"internal/match/ioc":     "millions of indicators are looked up in its sets",
+	}},
 	"internal/match/compare":   {layer: formats},
 	"internal/match/dfa":       {layer: formats},
 	"internal/match/literal":   {layer: formats},
 	"internal/match/naive":     {layer: formats, beside: map[string]string{"internal/match/compare": "both evaluators compare text in one way"}},
 	"internal/match/program":   {layer: engines},
 	"internal/sequence":        {layer: engines},
+	"internal/match/ioc":       {layer: engines},
 	"internal/memberlog":       {layer: engines, beside: map[string]string{"internal/memberlog/guard": "an append is acknowledged once its guard knows of it"}},
 	"internal/memberlog/guard": {layer: engines},
 	"internal/keys":            {layer: engines},

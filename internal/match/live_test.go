@@ -96,7 +96,8 @@ func TestEveryEvent(t *testing.T) {
 	}
 }
 
-// TestRest checks that an event is asked for all its fields where a rule looks at all, and only there.
+// TestRest checks that an event is asked for all its fields where a rule looks at all, and only there; an
+// event with other names than the engine's is asked in any case.
 func TestRest(t *testing.T) {
 	keyword := parse(t, "k: [secret]\ncondition: k")
 	other := parse(t, "s: {F: a}\ncondition: s")
@@ -104,6 +105,8 @@ func TestRest(t *testing.T) {
 	e := loaded(t, []*sigma.Rule{keyword, other})
 	asked := 0
 	ev := fields("F", "a")
+	numbered([]*event.Event{ev}, e.Names())
+	ev.Asked = e.Names().Len()
 	ev.Rest = func(ev *event.Event) {
 		asked++
 		ev.Fields = append(slices.Clone(ev.Fields), event.Field{Name: "G", Value: event.Str("a SECRET")})
@@ -113,6 +116,10 @@ func TestRest(t *testing.T) {
 	}
 	ev.Service = "other"
 	if got := hits(e, ev); len(got) != 1 || asked != 1 {
+		t.Errorf("%d hits, asked %d times", len(got), asked)
+	}
+	ev.Names = nil
+	if got := hits(e, ev); len(got) != 1 || asked != 2 {
 		t.Errorf("%d hits, asked %d times", len(got), asked)
 	}
 }

@@ -18,8 +18,7 @@ type scratch struct {
 	texts       []string // of EventID, where it is a list
 	events      int64    // while rules are measured
 
-	indicators record
-	found      []found
+	found []found
 }
 
 // met is a rule that an event met.
@@ -40,23 +39,28 @@ func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
 	s := e.pool.Get().(*scratch)
 	if ev.Rest != nil && (ev.Names != e.names || ev.Asked < e.names.Len()) {
 		// What was left out of it was nothing to another engine, or to this one a moment ago.
-		s.full = *ev
-		s.full.Rest(&s.full)
-		ev = &s.full
+		ev = s.rest(ev)
 	}
 	defer e.pool.Put(s)
 	if len(live.shelves) > 0 {
 		e.rules(ev, live, s, yield)
 	}
 	if live.indicators.count > 0 {
-		s.indicators.load(ev)
-		s.found = live.indicators.match(&s.indicators, e.now(), s.found[:0])
+		s.found = live.indicators.match(ev, e.now(), s.found[:0])
 		for _, f := range s.found {
 			yield(f.hit())
 		}
 		clear(s.found)
-		s.indicators.drop()
 	}
+	s.full = event.Event{}
+}
+
+// rest is the event with all its fields.
+func (s *scratch) rest(ev *event.Event) *event.Event {
+	s.full = *ev
+	s.full.Rest(&s.full)
+	s.full.Rest = nil
+	return &s.full
 }
 
 func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(Hit)) {
@@ -68,9 +72,7 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 		return
 	}
 	if p.everyField && ev.Rest != nil && p.mayHoldKeyword(ev.Raw) {
-		s.full = *ev
-		s.full.Rest(&s.full)
-		ev = &s.full
+		ev = s.rest(ev)
 	}
 	s.raw.Load(nil, ev.Fields, ev.Names)
 	s.met = s.met[:0]
@@ -94,7 +96,6 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 	s.yield(e, live, yield)
 	s.raw.Drop()
 	s.viewed.Drop()
-	s.full = event.Event{}
 }
 
 // step runs the programs of one shelf that an event meets.
