@@ -73,7 +73,7 @@ func New(now func() time.Time) *Engine {
 	e.id = e.names.Want(fieldEventID)[0]
 	e.names.Want(e.router.fields()...)
 	e.pool.New = func() any { return newScratch(e.names) }
-	e.live.Store(&snapshot{version: 1, indicators: indicatorSets{}.bound(e.names)})
+	e.live.Store(&snapshot{version: 1})
 	return e
 }
 
@@ -130,7 +130,11 @@ func (e *Engine) publish(in []*unit, out map[*unit]bool) {
 		next.ruleCount += len(u.live)
 	}
 	next.shelves = change.finish()
-	next.indicators = old.indicators.edit(in, out, e.now())
+	next.indicators = old.indicators
+	if next.indicators.names == nil && slices.ContainsFunc(in, func(u *unit) bool { return len(u.indicators) > 0 }) {
+		next.indicators = next.indicators.bound(e.names) // whoever has no indicators asks for no field for them
+	}
+	next.indicators = next.indicators.edit(in, out, e.now())
 	e.live.Store(next)
 	if change.due {
 		select {
