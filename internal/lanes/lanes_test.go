@@ -74,7 +74,7 @@ func TestJSON(t *testing.T) {
 }
 
 // engine is loaded with the rules of rules/windows and of rules-emerging-threats.
-func engine(b *testing.B) *match.Engine {
+func engine(b testing.TB) *match.Engine {
 	b.Helper()
 	var compiled []match.Compiled
 	for _, dir := range []string{corpus(b, "sigma", "rules", "windows"), corpus(b, "sigma", "rules-emerging-threats")} {

@@ -114,12 +114,21 @@ func TestRest(t *testing.T) {
 	if got := hits(e, ev); len(got) != 1 || asked != 1 || len(ev.Fields) != 1 {
 		t.Errorf("%d hits, asked %d times, %d fields", len(got), asked, len(ev.Fields))
 	}
+	service := ev.Service
 	ev.Service = "other"
 	if got := hits(e, ev); len(got) != 1 || asked != 1 {
 		t.Errorf("%d hits, asked %d times", len(got), asked)
 	}
-	ev.Names = nil
+	ev.Service, ev.Raw = service, `{"F":"a","G":"a public matter"}`
+	if got := hits(e, ev); len(got) != 0 || asked != 1 {
+		t.Errorf("%d hits, asked %d times though its text has no keyword", len(got), asked)
+	}
+	ev.Raw = `{"F":"a","G":"a SECRET"}`
 	if got := hits(e, ev); len(got) != 1 || asked != 2 {
+		t.Errorf("%d hits, asked %d times though its text has a keyword", len(got), asked)
+	}
+	ev.Names, ev.Raw, ev.Service = nil, "", "other"
+	if got := hits(e, ev); len(got) != 1 || asked != 3 {
 		t.Errorf("%d hits, asked %d times", len(got), asked)
 	}
 }
