@@ -70,10 +70,12 @@ func New(now func() time.Time) *Engine {
 		units: map[Key]*unit{},
 	}
 	e.shared = &program.Shared{Names: e.names, Model: newModel()}
-	e.id = e.names.Want(fieldEventID)[0]
-	e.names.Want(e.router.fields()...)
-	e.pool.New = func() any { return newScratch(e.names) }
+	e.id = e.names.WantAlways(fieldEventID)[0]
+	e.names.WantAlways(e.router.fields()...)
+	e.names.Want(e.router.viewed()...)
+	e.pool.New = func() any { return newScratch(e) }
 	e.live.Store(&snapshot{version: 1})
+	e.names.SetChooser(e.choose)
 	return e
 }
 

@@ -68,6 +68,7 @@ type indicatorSets struct {
 	fields map[string]use
 	names  *event.Names // whose slots the next one is by; may be nil
 	slots  []use
+	choice event.Choice // those slots
 }
 
 // bound returns the sets for events whose fields have slots of that register; it asks for the names of
@@ -80,12 +81,13 @@ func (s indicatorSets) bound(names *event.Names) indicatorSets {
 	for name := range s.fields {
 		list = append(list, name)
 	}
-	s.names, s.slots = names, nil
+	s.names, s.slots, s.choice = names, nil, event.Choice{}
 	for i, slot := range names.Want(list...) {
 		for int(slot) >= len(s.slots) {
 			s.slots = append(s.slots, 0)
 		}
 		s.slots[slot] = s.fields[list[i]]
+		s.choice.Add(slot)
 	}
 	return s
 }
