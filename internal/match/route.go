@@ -96,7 +96,7 @@ func (b *bucket) everyField() bool {
 }
 
 // mayHoldKeyword tells whether all fields of an event have to be looked at; raw is its own text, empty where
-// that is not known.
+// that is not known. The fields of a view, which are not in it, are looked at in any case.
 func (p *plan) mayHoldKeyword(raw string) bool {
 	if raw == "" {
 		return true
@@ -104,8 +104,7 @@ func (p *plan) mayHoldKeyword(raw string) bool {
 	for i := range p.steps {
 		st := &p.steps[i]
 		for _, b := range [...]*bucket{st.shelf.any, st.byID} {
-			// A view's fields are not in the record's text.
-			if b.everyField() && (st.view != nil || b.mayHoldKeyword(raw)) {
+			if b.everyField() && b.mayHoldKeyword(raw) {
 				return true
 			}
 		}

@@ -84,7 +84,7 @@ func (e *Engine) rules(ev *event.Event, p *plan, s *scratch, yield func(Hit)) {
 			ev = s.rest(ev)
 		}
 	}
-	noKeywords, live := s.run.NoKeywords, p.live
+	live := p.live
 	s.raw.Load(nil, ev.Fields, ev.Names)
 	s.met = s.met[:0]
 	s.run.Profile = s.measured(e.sample.Load())
@@ -92,7 +92,7 @@ func (e *Engine) rules(ev *event.Event, p *plan, s *scratch, yield func(Hit)) {
 	for i := range p.steps {
 		st := &p.steps[i]
 		r := s.raw
-		if s.run.NoKeywords = noKeywords && st.view == nil; st.view != nil {
+		if st.view != nil {
 			if r = s.viewed; viewed != st.view {
 				viewed = st.view
 				r.Load(viewed.fields(ev), ev.Fields, ev.Names)

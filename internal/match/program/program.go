@@ -86,8 +86,8 @@ type Run struct {
 	Rules []uint32
 	// Looked counts the rules looked at.
 	Looked int
-	// NoKeywords says that the record's own text has been looked through: no question about all of its fields
-	// is answered with yes (MayHoldKeyword).
+	// NoKeywords says that the record's own text has been looked through: of all fields only those of the view
+	// may answer a question about any of them with yes (MayHoldKeyword).
 	NoKeywords bool
 	// Profile makes Run measure each rule looked at and fill Costs.
 	Profile bool
@@ -116,8 +116,8 @@ func (p *Program) Match(r *Record, x *Run) {
 			p.witness(f, r, c, x)
 		}
 	}
-	if p.keywords != nil && !x.NoKeywords {
-		for i := range r.cells {
+	if p.keywords != nil {
+		for i := range r.anyField(x) {
 			c := &r.cells[i]
 			if c.list || c.folded || p.keywords.set.MayHold(c.value.Text) {
 				p.witness(p.keywords, r, c, x)
@@ -239,10 +239,8 @@ func (p *Program) answer(a *atom, r *Record, x *Run) bool {
 		return p.run(int32(a.a), r, x)
 	case a.slot != 0:
 		return p.holds(a, r, r.cell(a.slot))
-	case x.NoKeywords:
-		return false
 	}
-	for i := range r.cells {
+	for i := range r.anyField(x) {
 		if p.holds(a, r, &r.cells[i]) {
 			return true
 		}
