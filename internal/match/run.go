@@ -3,6 +3,7 @@ package match
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"shieldwall/internal/event"
 	"shieldwall/internal/match/program"
@@ -12,6 +13,7 @@ import (
 type scratch struct {
 	routes      *routes
 	raw, viewed *program.Record
+	viewing     viewing
 	run         program.Run
 	full        event.Event // the event with all its fields, where it came without
 	met         []met
@@ -95,7 +97,7 @@ func (e *Engine) rules(ev *event.Event, p *plan, s *scratch, yield func(Hit)) {
 		if st.view != nil {
 			if r = s.viewed; viewed != st.view {
 				viewed = st.view
-				r.Load(viewed.fields(ev), ev.Fields, ev.Names)
+				r.Load(s.viewing.of(viewed, ev), ev.Fields, ev.Names)
 			}
 			// Hits show values of the record they were met in, which the next view replaces.
 			s.step(e, live, st, i, r)
@@ -181,18 +183,23 @@ func (s *scratch) yield(e *Engine, live *snapshot, yield func(Hit)) {
 		if i > 0 && s.met[i-1].rule == m.rule && s.met[i-1].step == m.step || !m.rule.unit.valid(now) {
 			continue
 		}
-		yield(Hit{Key: m.rule.unit.Key, Attribution: m.rule.Attribution, Candidate: m.rule.unit.Candidate, Fields: m.rule.show(m.record)})
+		yield(Hit{Key: m.rule.unit.Key, Attribution: m.rule.Attribution, Candidate: m.rule.unit.Candidate, Fields: m.rule.show(m.record, m.record == s.viewed)})
 	}
 	clear(s.met)
 	s.met = s.met[:0]
 }
 
-// show returns the fields that the rule names, as far as the event has them.
-func (r *liveRule) show(rec *program.Record) []event.Field {
+// show returns the fields that the rule names, as far as the event has them. The texts of a view are copied,
+// for its memory is used again.
+func (r *liveRule) show(rec *program.Record, view bool) []event.Field {
 	var out []event.Field
 	for i, slot := range r.shown {
 		if v := rec.Value(slot); v != nil {
-			out = append(out, event.Field{Name: r.fields[i], Value: *v})
+			f := event.Field{Name: r.fields[i], Value: *v}
+			if view {
+				f.Value.Text = strings.Clone(f.Value.Text)
+			}
+			out = append(out, f)
 		}
 	}
 	return out

@@ -49,5 +49,5 @@ func text(v event.Value) string {
 	for i, item := range v.Items {
 		texts[i] = item.Text
 	}
-	return strings.Join(texts, ", ")
+	return strings.Clone(strings.Join(texts, ", ")) // of one text, Join gives that
 }
