@@ -38,7 +38,9 @@ const (
 	chartLeft   = 58.0
 	chartRight  = chartWidth - 8
 	chartTop    = 12.0
-	chartBase   = chartHeight - 40
+	chartBase   = chartHeight - chartFoot
+	// chartFoot is below the axis: two lines of text, or one for dates alone.
+	chartFoot, chartOneLine = 40.0, 16.0
 	// chartLeast is the height of what is not nothing: one critical detection beside a thousand low ones is seen.
 	chartLeast = 2.5
 	// chartTicks are the moments on the axis, at most.
@@ -57,11 +59,11 @@ func drawChart(b *bars, untimed int64) *chart {
 	}
 	top := ceiling(most)
 	c := &chart{
-		Box: "0 0 " + num(chartWidth) + " " + num(chartHeight), Left: num(chartLeft), Right: num(chartRight), Base: num(chartBase),
+		Box: box(chartHeight), Left: num(chartLeft), Right: num(chartRight), Base: num(chartBase),
 		Title: "Detections over time, by level", Width: spanWord(b.width),
 	}
 	for _, at := range []int64{top / 2, top} {
-		if at > 0 {
+		if at*2 == top || at == top {
 			c.Lines = append(c.Lines, chartLine{num(chartBase - (chartBase-chartTop)*float64(at)/float64(top)), count(at)})
 		}
 	}
@@ -72,11 +74,16 @@ func drawChart(b *bars, untimed int64) *chart {
 		}
 	}
 	c.tick(b, step)
+	if b.width >= day {
+		c.Box = box(chartHeight - chartOneLine)
+	}
 	from, to := moment(b.first, b.width), moment(b.first+int64(len(b.n))*b.width, b.width)
 	c.Description = count(all.sum()) + " detections from " + from + " to " + to + " UTC, a bar for each " + c.Width + ": " + levelWords(&all) + ". The tallest bar has " + count(most) + "."
 	c.Beside = beside(b, untimed)
 	return c
 }
+
+func box(height float64) string { return "0 0 " + num(chartWidth) + " " + num(height) }
 
 // drawBar stacks one bucket's levels.
 func drawBar(n *counts, x, step float64, top, at, width int64) chartBar {

@@ -21,8 +21,11 @@ import (
 const (
 	// maxTable is how many detections the page lists, those of the highest level first; all are counted.
 	maxTable = 2000
-	// maxListed are the rules, computers, techniques and files with problems that are listed.
-	maxListed = 20
+	// Of these so many are listed; the others are counted.
+	maxRules      = 25
+	maxComputers  = 12
+	maxTechniques = 15
+	maxTroubles   = 50
 	// Of one detection, in characters. All its fields together have at most maxFieldsText.
 	maxField      = 1200
 	maxFields     = 24
@@ -174,9 +177,14 @@ func (s *shown) addFields(fields map[string]string) {
 		f := field{short(name, maxTag), block(fields[name], min(maxField, room))}
 		room -= len(f.Name) + len(f.Value)
 		s.Fields = append(s.Fields, f)
-		preview = append(preview, f.Name+": "+short(f.Value, maxPreview))
+		preview = append(preview, f.Name+": "+glance(f.Value))
 	}
 	s.Preview = short(strings.Join(preview, between), maxPreview)
+}
+
+// glance is the start of a value, on one line.
+func glance(value string) string {
+	return short(strings.Join(strings.Fields(value[:min(len(value), 4*maxPreview)]), " "), maxPreview)
 }
 
 // view is all that the template shows.
@@ -299,7 +307,7 @@ func perThousand(n, events int64) string {
 }
 
 func (v *view) listRules(t *tally) {
-	top := t.loudest(maxListed)
+	top := t.loudest(maxRules)
 	for _, r := range top {
 		title := r.title
 		if title == "" {
@@ -311,7 +319,7 @@ func (v *view) listRules(t *tally) {
 }
 
 func (v *view) listComputers(t *tally) {
-	top, most := t.worst(maxListed), int64(0)
+	top, most := t.worst(maxComputers), int64(0)
 	for _, c := range top {
 		most = max(most, c.n.sum())
 	}
@@ -335,7 +343,7 @@ func (v *view) listComputers(t *tally) {
 
 func (v *view) listTechniques(t *tally) {
 	all := t.techniques()
-	for _, at := range all[:min(len(all), maxListed)] {
+	for _, at := range all[:min(len(all), maxTechniques)] {
 		v.Techniques = append(v.Techniques, techniqueView{
 			at.id, strings.Join(at.tactics, ", "), viewLevel(at.rank), count(at.n), at.rules, barOf(at.n, all[0].n),
 		})
@@ -345,7 +353,7 @@ func (v *view) listTechniques(t *tally) {
 
 func (v *view) listTroubles(t *tally, errors int64) {
 	told := int64(0)
-	for _, at := range t.broken(maxListed) {
+	for _, at := range t.broken(maxTroubles) {
 		v.Troubles = append(v.Troubles, troubleView{at.source, at.reason, count(at.n)})
 		told += at.n
 	}
@@ -371,7 +379,7 @@ func more(n int, one, many string, others int64) string {
 func rowsSaid(rows []kept, all *counts) string {
 	total := all.sum()
 	if total == int64(len(rows)) {
-		return "all " + count(total)
+		return "all " + count(total) + ", the highest level first"
 	}
 	var has counts
 	for _, r := range rows {

@@ -198,10 +198,10 @@ func moment(at, width int64) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
-// ceiling is the least round number (1, 2 or 5 and zeros) that is not below n.
+// ceiling is the least round number that is not below n: 1, 2, 4, 6, 8 and zeros.
 func ceiling(n int64) int64 {
 	for ten := int64(1); ten < math.MaxInt64/10; ten *= 10 {
-		for _, of := range []int64{1, 2, 5} {
+		for _, of := range []int64{1, 2, 4, 6, 8} {
 			if of*ten >= n {
 				return of * ten
 			}
