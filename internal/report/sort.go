@@ -28,13 +28,17 @@ const (
 	maxBuffer   = 64 << 10
 )
 
-// sorter sorts rows by time; rows of one time keep the order in which they came. A row is written to text, then
+// limits bound a sorter.
+type limits struct{ rows, text, runs int }
+
+// sorter sorts rows by time; rows of one time keep the order in which they came. A row is written to buf, then
 // added.
 type sorter struct {
+	limits
 	scratch func() (Scratch, error)
-	text    bytes.Buffer
-	rows    []row
-	ended   int // of text: where the last row that was added ends
+	buf     bytes.Buffer
+	list    []row
+	ended   int // where the last row that was added ends
 
 	file Scratch
 	size int64   // of file
@@ -64,17 +68,17 @@ func (k key) compare(o key) int {
 	return cmp.Or(cmp.Compare(k.seconds, o.seconds), cmp.Compare(k.nanos, o.nanos))
 }
 
-// add adds what has been written to text since the last row.
+// add adds what has been written to buf since the last row.
 func (s *sorter) add(at time.Time) error {
-	s.rows = append(s.rows, row{keyOf(at), s.ended, s.text.Len() - s.ended})
-	if s.ended = s.text.Len(); len(s.rows) < maxRows && s.ended < maxText {
+	s.list = append(s.list, row{keyOf(at), s.ended, s.buf.Len() - s.ended})
+	if s.ended = s.buf.Len(); len(s.list) < s.rows && s.ended < s.text {
 		return nil
 	}
 	return s.spill()
 }
 
 func (s *sorter) sort() {
-	slices.SortStableFunc(s.rows, func(a, b row) int { return a.compare(b.key) })
+	slices.SortStableFunc(s.list, func(a, b row) int { return a.compare(b.key) })
 }
 
 // headerSize is of a row's header in a run: seconds, nanoseconds, size of the text.
@@ -82,8 +86,8 @@ const headerSize = 8 + 4 + 4
 
 // spill writes the rows in memory to the scratch file, as a run.
 func (s *sorter) spill() error {
-	if len(s.ends) == maxRuns {
-		return fmt.Errorf("a timeline has at most %d rows; narrow the scan, or write JSON lines", maxRuns*maxRows)
+	if len(s.ends) == s.runs {
+		return fmt.Errorf("a timeline has at most %d rows; narrow the scan, or write JSON lines", s.runs*s.rows)
 	}
 	if s.file == nil {
 		if s.scratch == nil {
@@ -97,24 +101,24 @@ func (s *sorter) spill() error {
 	s.sort()
 	out := bufio.NewWriterSize(s.file, outBuffer)
 	var header [headerSize]byte
-	for _, r := range s.rows {
+	for _, r := range s.list {
 		binary.BigEndian.PutUint64(header[:], uint64(r.seconds))
 		binary.BigEndian.PutUint32(header[8:], r.nanos)
 		binary.BigEndian.PutUint32(header[12:], uint32(r.size))
 		out.Write(header[:])
-		out.Write(s.text.Bytes()[r.at : r.at+r.size])
+		out.Write(s.buf.Bytes()[r.at : r.at+r.size])
 		s.size += int64(headerSize + r.size)
 	}
 	if err := out.Flush(); err != nil { // a bufio.Writer keeps its first error
 		return fmt.Errorf("a scratch file for sorting: %w", err)
 	}
 	s.ends = append(s.ends, s.size)
-	s.rows, s.ended = s.rows[:0], 0
-	if s.text.Cap() > 2*maxText {
-		s.text = bytes.Buffer{} // one row was huge
+	s.list, s.ended = s.list[:0], 0
+	if s.buf.Cap() > 2*s.text {
+		s.buf = bytes.Buffer{} // one row was huge
 		return nil
 	}
-	s.text.Reset()
+	s.buf.Reset()
 	return nil
 }
 
@@ -122,19 +126,19 @@ func (s *sorter) spill() error {
 func (s *sorter) writeTo(out *bufio.Writer) error {
 	if len(s.ends) == 0 {
 		s.sort()
-		for _, r := range s.rows {
-			if _, err := out.Write(s.text.Bytes()[r.at : r.at+r.size]); err != nil {
+		for _, r := range s.list {
+			if _, err := out.Write(s.buf.Bytes()[r.at : r.at+r.size]); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if len(s.rows) > 0 {
+	if len(s.list) > 0 {
 		if err := s.spill(); err != nil {
 			return err
 		}
 	}
-	s.rows, s.text = nil, bytes.Buffer{}
+	s.list, s.buf = nil, bytes.Buffer{}
 	return s.merge(out)
 }
 

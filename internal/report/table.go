@@ -137,8 +137,8 @@ type table struct {
 }
 
 func newTable(out *bufio.Writer, kind columns, scratch func() (Scratch, error)) *table {
-	t := &table{out: out, kind: kind, rows: &sorter{scratch: scratch}}
-	t.enc = csv.NewWriter(&t.rows.text)
+	t := &table{out: out, kind: kind, rows: &sorter{limits: limits{maxRows, maxText, maxRuns}, scratch: scratch}}
+	t.enc = csv.NewWriter(&t.rows.buf)
 	return t
 }
 
