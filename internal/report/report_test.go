@@ -283,8 +283,8 @@ func TestManyRows(t *testing.T) {
 			for i := range n {
 				d := detection()
 				d.Time = at(float64(i * 7919 % n))
-				d.Computer = fmt.Sprintf("ws%06d.%s", i, strings.Repeat("x", 300)) // each another
-				d.Fields["ScriptBlockText"] = strings.Repeat("y", 1000)
+				d.Computer = fmt.Sprintf("ws%06d.%s", i, strings.Repeat("x", 100)) // each another
+				d.Fields["ScriptBlockText"] = strings.Repeat("y", 600)
 				if err := w.Detection(d); err != nil {
 					t.Fatal(err)
 				}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"shieldwall/internal/status"
 )
@@ -114,14 +115,18 @@ func tagList(tags []string) string {
 // apostrophe stands before it, which makes it text (OWASP, "CSV injection").
 func cell(s string) string {
 	if startsFormula(s) {
-		return "'" + visible(s)
+		return "'" + semicolons.Replace(visible(s))
 	}
-	return semicolons.Replace(visible(s))
+	if s = visible(s); strings.Contains(s, ";") {
+		s = semicolons.Replace(s)
+	}
+	return s
 }
 
 // startsFormula says whether a spreadsheet might take a cell for a formula; some take the wide forms too.
 func startsFormula(s string) bool {
-	return strings.IndexAny(s, "=+-@\t\r\n＝＋－＠") == 0
+	first, _ := utf8.DecodeRuneInString(s)
+	return s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first)
 }
 
 // semicolons guards what becomes a cell of its own where the system's separator is a semicolon, as it is in much

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxMarks are the combining marks that one character may carry on the page.
@@ -13,15 +14,25 @@ const maxMarks = 4
 // or reorders text (bidi controls, zero width, line separators, private use) its number, for a name that holds one
 // is evidence. The result is one line.
 func visible(s string) string {
-	if plain(s) {
+	at := strings.IndexFunc(s, unseen)
+	if at < 0 {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s) + 16)
-	for _, r := range s {
+	b.WriteString(s[:at])
+	for _, r := range s[at:] {
 		spell(&b, r)
 	}
 	return b.String()
+}
+
+// unseen says whether a character is spelled out, or was made of bytes that are no character.
+func unseen(r rune) bool {
+	if r >= ' ' && r <= '~' {
+		return false
+	}
+	return r == utf8.RuneError || !seen(r) && !unicode.Is(unicode.Zs, r)
 }
 
 // plain says whether all of s is printable ASCII.
