@@ -46,7 +46,7 @@ type file struct {
 }
 
 // progress is how far all readers are, roughly.
-type progress struct{ files, events, detections, bytes atomic.Int64 }
+type progress struct{ files, events, bytes atomic.Int64 }
 
 // eachFile calls do with the files of all paths: a folder's in lexical order, links below it not followed.
 // Its roots are closed by the function that it returns. The error is do's.

@@ -119,16 +119,16 @@ type Stats struct {
 	// are among Detections, too.
 	Duplicates int64 `json:"duplicates"`
 	// First and Last are the times of the earliest and the latest event that was looked at.
-	First time.Time `json:"first,omitzero"`
-	Last  time.Time `json:"last,omitzero"`
+	First       time.Time `json:"first,omitzero"`
+	Last        time.Time `json:"last,omitzero"`
+	Errors      int64     `json:"errors"` // files, chunks, records and values that could not be read
+	Seconds     float64   `json:"seconds"`
+	CPUSeconds  float64   `json:"cpu_seconds"` // of the scan alone, like Seconds
+	MaxRSSBytes int64     `json:"max_rss_bytes"`
 	// Levels are the detections by level; "none" is of those without one. Loudest are the rules with the most, of
 	// the first maxTallied that detected anything.
-	Levels      map[string]int64 `json:"levels"`
-	Loudest     []Loud           `json:"loudest"`
-	Errors      int64            `json:"errors"` // files, chunks, records and values that could not be read
-	Seconds     float64          `json:"seconds"`
-	CPUSeconds  float64          `json:"cpu_seconds"` // of the scan alone, like Seconds
-	MaxRSSBytes int64            `json:"max_rss_bytes"`
+	Levels  map[string]int64 `json:"levels"`
+	Loudest []Loud           `json:"loudest"`
 }
 
 // Run loads, scans and writes. The error says that the scan could not be done or finished: a path of rules
