@@ -18,8 +18,7 @@ type scratch struct {
 	texts       []string // of EventID, where it is a list
 	events      int64    // while rules are measured
 
-	indicators record
-	found      []found
+	found []found
 }
 
 // met is a rule that an event met.
@@ -29,8 +28,8 @@ type met struct {
 	record *program.Record
 }
 
-func newScratch(names *event.Names) *scratch {
-	return &scratch{raw: program.NewRecord(names), viewed: program.NewRecord(names)}
+func newScratch(e *Engine) *scratch {
+	return &scratch{routes: newRoutes(e), raw: program.NewRecord(e.names), viewed: program.NewRecord(e.names)}
 }
 
 // Match calls yield for every rule and indicator that the event meets, rules first, in an order that
@@ -38,40 +37,54 @@ func newScratch(names *event.Names) *scratch {
 func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
 	live := e.live.Load()
 	s := e.pool.Get().(*scratch)
-	if ev.Rest != nil && (ev.Names != e.names || ev.Asked < e.names.Len()) {
-		// What was left out of it was nothing to another engine, or to this one a moment ago.
-		s.full = *ev
-		s.full.Rest(&s.full)
-		ev = &s.full
-	}
 	defer e.pool.Put(s)
+	var p *plan
+	if ev.Choice != nil {
+		p = e.chosen(ev, live)
+	}
+	if ev.Rest != nil && (ev.Names != e.names || ev.Asked < e.names.Len() || ev.Choice != nil && p == nil) {
+		// What was left out of it was nothing to another engine, or to this one a moment ago.
+		ev = s.rest(ev)
+	}
 	if len(live.shelves) > 0 {
-		e.rules(ev, live, s, yield)
+		if p == nil {
+			p = s.routes.find(ev, live)
+		}
+		e.rules(ev, p, s, yield)
 	}
 	if live.indicators.count > 0 {
-		s.indicators.load(ev)
-		s.found = live.indicators.match(&s.indicators, e.now(), s.found[:0])
+		s.found = live.indicators.match(ev, e.now(), s.found[:0])
 		for _, f := range s.found {
 			yield(f.hit())
 		}
 		clear(s.found)
-		s.indicators.drop()
 	}
+	s.full = event.Event{}
 }
 
-func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(Hit)) {
-	if s.routes == nil {
-		s.routes = newRoutes(e.router)
-	}
-	p := s.routes.find(ev, live)
+// rest is the event with all its fields.
+func (s *scratch) rest(ev *event.Event) *event.Event {
+	s.full = *ev
+	s.full.Rest(&s.full)
+	s.full.Rest = nil
+	return &s.full
+}
+
+func (e *Engine) rules(ev *event.Event, p *plan, s *scratch, yield func(Hit)) {
 	if len(p.steps) == 0 {
 		return
 	}
-	if p.everyField && ev.Rest != nil && p.mayHoldKeyword(ev.Raw) {
-		s.full = *ev
-		s.full.Rest(&s.full)
-		ev = &s.full
+	s.run.NoKeywords = false
+	switch {
+	case ev.Rest == nil:
+	case !e.oneID(ev):
+		ev = s.rest(ev) // it meets rules that nobody thought of when its fields were chosen
+	case p.everyField:
+		if s.run.NoKeywords = !p.mayHoldKeyword(ev.Raw); !s.run.NoKeywords {
+			ev = s.rest(ev)
+		}
 	}
+	noKeywords, live := s.run.NoKeywords, p.live
 	s.raw.Load(nil, ev.Fields, ev.Names)
 	s.met = s.met[:0]
 	s.run.Profile = s.measured(e.sample.Load())
@@ -79,7 +92,7 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 	for i := range p.steps {
 		st := &p.steps[i]
 		r := s.raw
-		if st.view != nil {
+		if s.run.NoKeywords = noKeywords && st.view == nil; st.view != nil {
 			if r = s.viewed; viewed != st.view {
 				viewed = st.view
 				r.Load(viewed.fields(ev), ev.Fields, ev.Names)
@@ -94,7 +107,16 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 	s.yield(e, live, yield)
 	s.raw.Drop()
 	s.viewed.Drop()
-	s.full = event.Event{}
+}
+
+// oneID tells whether an event has the one id by which it is routed, or none.
+func (e *Engine) oneID(ev *event.Event) bool {
+	for i := range ev.Fields {
+		if f := &ev.Fields[i]; f.Slot == e.id {
+			return f.Value.Kind != event.List && f.Value.Text == ev.EventID
+		}
+	}
+	return ev.EventID == ""
 }
 
 // step runs the programs of one shelf that an event meets.

@@ -24,6 +24,15 @@ type alias struct {
 	convert func(ev *event.Event, text string) string
 }
 
+// sources lists the fields that the view looks at.
+func (v *view) sources() []string {
+	var out []string
+	for _, a := range v.aliases {
+		out = append(out, a.from)
+	}
+	return append(out, v.also...)
+}
+
 func (v *view) fields(ev *event.Event) []event.Field {
 	out := make([]event.Field, 0, len(v.aliases))
 	for _, a := range v.aliases {

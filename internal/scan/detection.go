@@ -19,6 +19,9 @@ func detection(ev *event.Event, h match.Hit) status.Detection {
 	if d.RuleID == "" && h.Indicator != nil {
 		d.RuleID = h.Indicator.Value
 	}
+	if h.Indicator != nil {
+		d.Indicator, d.Confidence, d.ValidUntil = h.Indicator.String(), h.Confidence, h.Until
+	}
 	if d.Tags == nil {
 		d.Tags = []string{}
 	}

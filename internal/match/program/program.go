@@ -86,6 +86,9 @@ type Run struct {
 	Rules []uint32
 	// Looked counts the rules looked at.
 	Looked int
+	// NoKeywords says that the record's own text has been looked through: no question about all of its fields
+	// is answered with yes (MayHoldKeyword).
+	NoKeywords bool
 	// Profile makes Run measure each rule looked at and fill Costs.
 	Profile bool
 	Costs   []Cost
@@ -113,7 +116,7 @@ func (p *Program) Match(r *Record, x *Run) {
 			p.witness(f, r, c, x)
 		}
 	}
-	if p.keywords != nil {
+	if p.keywords != nil && !x.NoKeywords {
 		for i := range r.cells {
 			c := &r.cells[i]
 			if c.list || c.folded || p.keywords.set.MayHold(c.value.Text) {
@@ -236,6 +239,8 @@ func (p *Program) answer(a *atom, r *Record, x *Run) bool {
 		return p.run(int32(a.a), r, x)
 	case a.slot != 0:
 		return p.holds(a, r, r.cell(a.slot))
+	case x.NoKeywords:
+		return false
 	}
 	for i := range r.cells {
 		if p.holds(a, r, &r.cells[i]) {
