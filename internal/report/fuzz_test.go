@@ -24,7 +24,7 @@ func FuzzDetection(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string, at int64) {
 		d := &status.Detection{
 			Time: time.Unix(at%(1<<38), at%1e9).UTC(), RuleID: a, Title: b, Level: a, Author: b, License: a, Tags: []string{a, b}, Source: b, Record: a,
-			Computer: b, Channel: a, EventID: b, Fields: map[string]string{a: b, b: a}, Publisher: a, DuplicateOf: b,
+			Computer: b, Channel: a, EventID: b, Fields: map[string]string{a: b, b: a}, Publisher: a, DuplicateOf: b, Indicator: a,
 		}
 		for _, format := range []string{CSV, Timesketch} {
 			checkTable(t, written(t, format, Summary{}, d, d), 2)

@@ -125,6 +125,7 @@ type shown struct {
 	Title, RuleID, Author, License         string
 	Computer, Channel, EventID             string
 	Source, Record, Publisher, Again, Tags string
+	Indicator                              string
 	Preview                                string
 	Fields                                 []field
 	More                                   int // fields, or the rest of one, that are not shown
@@ -157,6 +158,7 @@ func show(d *status.Detection, rank int) *shown {
 		at := d.Time.UTC()
 		s.Date, s.Clock, s.ISO = at.Format(time.DateOnly), at.Format("15:04:05.000"), at.Format("2006-01-02T15:04:05.000Z")
 	}
+	s.Indicator = indicator(d)
 	var tags []string
 	for _, tag := range d.Tags[:min(len(d.Tags), maxRuleTags)] {
 		tags = append(tags, short(tag, maxTag))
@@ -164,6 +166,21 @@ func show(d *status.Detection, rank int) *shown {
 	s.Tags = strings.Join(tags, ", ")
 	s.addFields(d.Fields)
 	return s
+}
+
+// indicator says which value was met, and how sure its publisher is of it.
+func indicator(d *status.Detection) string {
+	if d.Indicator == "" {
+		return ""
+	}
+	said := short(d.Indicator, 2*maxName)
+	if c := confidence(d); c != "" {
+		said += ", confidence " + c
+	}
+	if u := until(d); u != "" {
+		said += ", valid until " + u
+	}
+	return said
 }
 
 func (s *shown) addFields(fields map[string]string) {

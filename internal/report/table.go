@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"maps"
@@ -28,7 +29,7 @@ type columns struct {
 var csvTable = columns{
 	header: []string{
 		"Timestamp", "RuleTitle", "Level", "Computer", "Channel", "EventID", "RecordID", "Details", "ExtraFieldInfo", "RuleID",
-		"RuleAuthor", "RuleLicense", "Tags", "Source", "Publisher", "DuplicateOf",
+		"RuleAuthor", "RuleLicense", "Tags", "Source", "Publisher", "DuplicateOf", "Indicator", "Confidence", "ValidUntil",
 	},
 	row: func(d *status.Detection) []string {
 		at := ""
@@ -39,6 +40,7 @@ var csvTable = columns{
 			at, cell(d.Title), levels[rankOf(d.Level)].short, cell(d.Computer), cell(d.Channel), cell(d.EventID), cell(d.Record),
 			cell(details(d.Fields)), "", cell(d.RuleID),
 			cell(d.Author), cell(d.License), cell(strings.Join(d.Tags, between)), cell(d.Source), cell(d.Publisher), cell(d.DuplicateOf),
+			cell(d.Indicator), confidence(d), until(d),
 		}
 	},
 }
@@ -53,10 +55,10 @@ const between = " ¦ "
 var timesketchTable = columns{
 	header: []string{
 		"message", "datetime", "timestamp_desc", "timestamp", "rule_id", "rule_title", "level", "computer", "channel", "event_id", "record",
-		"details", "author", "license", "tag", "source", "publisher", "duplicate_of",
+		"details", "author", "license", "tag", "source", "publisher", "duplicate_of", "indicator", "confidence", "valid_until",
 	},
 	row: func(d *status.Detection) []string {
-		at, desc, message := d.Time.UTC(), "Event Logged", d.Title
+		at, desc, message := d.Time.UTC(), "Event Logged", cmp.Or(d.Title, d.RuleID)
 		if d.Computer != "" {
 			message += " on " + d.Computer
 		}
@@ -72,6 +74,7 @@ var timesketchTable = columns{
 			cell(message), at.Format("2006-01-02T15:04:05.000000-07:00"), desc, strconv.FormatInt(at.UnixMicro(), 10),
 			cell(d.RuleID), cell(d.Title), levels[rankOf(d.Level)].word, cell(d.Computer), cell(d.Channel), orDash(d.EventID), orDash(d.Record),
 			cell(details(d.Fields)), cell(d.Author), cell(d.License), tagList(d.Tags), cell(d.Source), cell(d.Publisher), cell(d.DuplicateOf),
+			cell(d.Indicator), confidence(d), until(d),
 		}
 	},
 }
@@ -92,6 +95,22 @@ func details(fields map[string]string) string {
 		b.WriteString(name + ": " + fields[name])
 	}
 	return b.String()
+}
+
+// confidence is the publisher's in an indicator; empty where it gave none.
+func confidence(d *status.Detection) string {
+	if d.Confidence <= 0 {
+		return ""
+	}
+	return strconv.Itoa(d.Confidence)
+}
+
+// until is when an indicator ends; empty where its publisher did not say.
+func until(d *status.Detection) string {
+	if d.ValidUntil.IsZero() {
+		return ""
+	}
+	return d.ValidUntil.UTC().Format("2006-01-02 15:04:05 -07:00")
 }
 
 func orDash(s string) string {
