@@ -110,7 +110,7 @@ func (c *chart) tick(b *bars, step float64) {
 		var clock string
 		at.Date, clock, _ = strings.Cut(moment(b.first+int64(i)*b.width, b.width), " ")
 		at.Clock = clock
-		if i == 0 {
+		if i == 0 && step < chartLeft { // the text would stand across the axis
 			at.Anchor = "start"
 			at.X = num(chartLeft)
 		}
