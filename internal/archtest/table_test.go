@@ -64,6 +64,7 @@ var packages = map[string]pkg{
 	"internal/merkle":            {layer: formats},
 	"internal/entry":             {layer: formats},
 	"internal/seal":              {layer: formats, beside: map[string]string{"internal/entry": "what is sealed is an entry; its header is authenticated"}},
+	"internal/report":            {layer: formats},
 	"internal/decode/evtx":       {layer: formats},
 	"internal/decode/jsonl":      {layer: formats},
 	"internal/decode/container":  {layer: formats},

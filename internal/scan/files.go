@@ -153,6 +153,9 @@ func (s *scanner) tell(order <-chan *file, cancel context.CancelCauseFunc) error
 		}
 	}
 	for f := range order {
+		if s.opt.OnFile != nil {
+			s.file = newTally()
+		}
 		for open := true; open; {
 			var batch []outcome
 			select {
@@ -171,6 +174,7 @@ func (s *scanner) tell(order <-chan *file, cancel context.CancelCauseFunc) error
 			if !open {
 				fail(f.stop)
 				s.stats.add(&f.stats)
+				s.tellFile(f)
 				s.progress(f.source)
 			}
 		}
@@ -194,6 +198,10 @@ func (s *scanner) tellOne(o *outcome) error {
 			}
 		}
 		s.stats.Detections++
+		s.tally.add(o)
+		if s.file != nil {
+			s.file.add(o)
+		}
 		if err := s.emit(o.detection); err != nil {
 			return fmt.Errorf("writing detections: %w", err)
 		}
@@ -201,6 +209,16 @@ func (s *scanner) tellOne(o *outcome) error {
 		s.opt.OnSkipped(o.skipped)
 	}
 	return nil
+}
+
+// tellFile tells what a file came to.
+func (s *scanner) tellFile(f *file) {
+	if s.opt.OnFile != nil {
+		s.opt.OnFile(FileStats{
+			Source: f.source, Events: f.stats.Events, Bytes: f.stats.Bytes, Errors: f.stats.Errors,
+			Levels: s.file.levels, Loudest: s.file.loudest(),
+		})
+	}
 }
 
 func (s *scanner) progress(source string) {
