@@ -23,6 +23,7 @@ const maxProblemLines = 200
 
 type scanOptions struct {
 	rules, indicators []string
+	placeholders      string
 	format, stats     string
 	since, until      string
 	filter            scan.Filter
@@ -40,7 +41,9 @@ writes one JSON line a detection. It needs no node. A file that is no telemetry 
 broken in one that is costs itself, is named on stderr and makes the exit code 3.
 
 --rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
-one of the two is wanted. --stats writes a JSON object with counts, times and memory.
+one of the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
+in rules that say expand; a rule that needs a name which is not there does not load. --stats writes a JSON object
+with counts, times and memory.
 
 --since and --until take a time (2026-03-02T03:11:07Z), a day (2026-03-02, UTC) or a span back from now (7d); a
 record without a time is looked at all the same. --host and --tags are patterns such as dc* and attack.t1059*,
@@ -50,6 +53,7 @@ detected before, in a copy of the same record, is marked, or left out with --mer
 		define: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&o.rules, "rules", nil, "`DIR` or file of Sigma rules (may be repeated)")
 			f.StringArrayVar(&o.indicators, "indicators", nil, "`FILE` of indicators (may be repeated)")
+			definePlaceholders(f, &o.placeholders)
 			f.StringVar(&o.format, "format", "jsonl", "`FORMAT` of the output: jsonl")
 			f.StringVar(&o.since, "since", "", "only records at or after this `TIME`")
 			f.StringVar(&o.until, "until", "", "only records before this `TIME`")
@@ -80,6 +84,10 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	if o.jobs < 0 || o.jobs > maxJobs {
 		return usagef("--jobs must be from 1 to %d", maxJobs)
 	}
+	opt, err := sigmaOptions(o.placeholders)
+	if err != nil {
+		return err
+	}
 	if o.stats == "-" {
 		return usagef("--stats wants a file: stdout carries the detections")
 	}
@@ -94,7 +102,7 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	out := bufio.NewWriter(&safeWriter{w: p.stdout})
 	talk := &scanTalk{p: p, bar: newBar(p)}
 	st, err := scan.Run(ctx, scan.Options{
-		Rules: o.rules, Indicators: o.indicators, Paths: paths, Out: out, Now: p.now,
+		Sigma: opt, Rules: o.rules, Indicators: o.indicators, Paths: paths, Out: out, Now: p.now,
 		Filter: o.filter, Merge: o.merge, Jobs: o.jobs,
 		OnRejected: talk.rejected, OnProblem: talk.problem, Progress: talk.bar.update,
 	})
