@@ -179,6 +179,26 @@ func TestCorpus(t *testing.T) {
 	c.check(t, func(d *disagreement) int { return d.corpus })
 }
 
+func TestGenerated(t *testing.T) {
+	t.Parallel()
+	rules := corpusRules(t)
+	names := placeholdersOf(rules)
+	for name, values := range placeholders {
+		names[name] = values
+	}
+	var corpus []string
+	for _, path := range slices.Sorted(keys(rules)) {
+		corpus = append(corpus, rules[path])
+	}
+	o := start(t)
+	c := newComparison()
+	for _, s := range samples(corpus) {
+		c.add(t, s.kind, o.read(t, s.text, names))
+	}
+	t.Log(c)
+	c.check(t, func(d *disagreement) int { return d.generated })
+}
+
 func keys(m map[string]string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for k := range m {

@@ -77,7 +77,9 @@ func (t *tree) flat() *tree {
 func joined(operands []*tree, list func(*tree) *[]*tree) *tree {
 	var flat []*tree
 	for _, x := range operands {
-		x = x.flat()
+		if x = x.flat(); x == nil {
+			x = &tree{} // nothing, among others
+		}
 		if inner := *list(x); inner != nil {
 			flat = append(flat, inner...)
 		} else {
