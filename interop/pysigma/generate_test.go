@@ -9,7 +9,7 @@ import (
 
 // How many rules of each kind are generated, beside one or two of every pair of modifiers.
 const (
-	tripleRules    = 900
+	manyRules      = 1800
 	textRules      = 1000
 	shapeRules     = 700
 	conditionRules = 1000
@@ -76,6 +76,14 @@ func (g *generator) natural(mods []string) string {
 	return quoted(g.pick("foo", "*foo", "f?o*", `C:\x\*.exe`, `a\\*b`, "", "äöü", "a'b", "1", "true"))
 }
 
+// some is a number of members, seldom none.
+func (g *generator) some() int {
+	if g.one(30) {
+		return 0
+	}
+	return 1 + g.IntN(3)
+}
+
 // scalar writes any value.
 func (g *generator) scalar() string {
 	switch g.IntN(10) {
@@ -104,7 +112,7 @@ func (g *generator) list(write func() string) string {
 		return write()
 	}
 	var values []string
-	for range g.IntN(4) {
+	for range g.some() {
 		values = append(values, write())
 	}
 	return "[" + strings.Join(values, ", ") + "]"
@@ -139,20 +147,50 @@ func (g *generator) pairs() (out []sample) {
 		if g.one(3) {
 			out = append(out, sample{"pair", g.itemRule("", mods, fits)}) // keywords
 		}
-		out = append(out, sample{"pair", g.itemRule("F", mods, g.list(g.scalar))})
+		any := g.list(g.scalar)
+		if g.one(2) {
+			any = g.list(func() string { return g.natural(mods) })
+		}
+		out = append(out, sample{"pair", g.itemRule("F", mods, any)})
 	}
 	return out
 }
 
-func (g *generator) triple() string {
+// chains are modifiers that go together, in an order that is allowed; some of each are left out.
+var chains = [][]string{
+	{"contains", "expand", "startswith", "neq", "endswith", "all", "cased"},
+	{"cased", "startswith", "all", "neq", "endswith"},
+	{"windash", "wide", "utf16be", "base64", "endswith", "neq", "all", "cased"},
+	{"windash", "utf16be", "wide", "base64offset", "contains", "cased", "neq", "all"},
+	{"contains", "windash", "all", "cased", "neq"},
+	{"re", "i", "all", "m", "contains", "s", "neq", "expand"},
+	{"re", "s", "startswith", "i", "endswith", "all"}, {"re", "m", "s", "i"},
+	{"cidr", "neq", "all"},
+	{"fieldref", "contains", "neq", "startswith", "all", "endswith"},
+	{"minute", "all", "lt", "neq"}, {"hour", "gte", "neq", "all"}, {"day", "gt", "all"}, {"week", "neq", "lte"}, {"month", "all", "gt", "neq"}, {"year", "lte", "all"},
+	{"lt", "neq", "all"}, {"all", "gte"}, {"neq", "gt"}, {"lte", "all", "neq"}, {"exists"}, {"exists"},
+}
+
+// many is a rule with many modifiers.
+func (g *generator) many() string {
 	var mods []string
-	for range 3 + g.IntN(2) {
-		mods = append(mods, g.pick(modifiers...))
-	}
-	if g.one(2) { // what begins well more often ends well
-		mods[0] = g.pick("re", "contains", "windash", "wide", "expand", "hour", "endswith")
+	if g.one(3) {
+		for range 3 + g.IntN(2) {
+			mods = append(mods, g.pick(modifiers...))
+		}
+	} else {
+		chain := chains[g.IntN(len(chains))]
+		for i, m := range chain {
+			// What gives the value its kind stays.
+			if !g.one(2) || i == 0 && slices.Contains([]string{"re", "cidr", "fieldref", "exists", "minute", "hour", "day", "week", "month", "year"}, m) {
+				mods = append(mods, m)
+			}
+		}
 	}
 	value := g.list(func() string { return g.natural(mods) })
+	if slices.Contains(mods, "all") && !g.one(5) {
+		value = "[" + g.natural(mods) + ", " + g.natural(mods) + "]"
+	}
 	return g.itemRule(g.pick("F", "F", "F", ""), mods, value)
 }
 
@@ -184,13 +222,13 @@ func (g *generator) shape(depth int) string {
 		return g.mapping(depth)
 	case 3:
 		var all []string
-		for range g.IntN(4) {
+		for range g.some() {
 			all = append(all, g.pick("kw", "'k*w'", "7", "false"))
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	}
 	var all []string
-	for range g.IntN(4) {
+	for range g.some() {
 		if depth > 0 {
 			all = append(all, g.shape(depth-1))
 		} else {
@@ -202,7 +240,7 @@ func (g *generator) shape(depth int) string {
 
 func (g *generator) mapping(depth int) string {
 	var items []string
-	for i := range g.IntN(4) {
+	for i := range g.some() {
 		key := fmt.Sprintf("F%d", i)
 		value := g.plain()
 		switch g.IntN(9) {
@@ -228,7 +266,7 @@ func (g *generator) mapping(depth int) string {
 	return "{" + strings.Join(items, ", ") + "}"
 }
 
-var identifiers = []string{"sel", "selection_1", "selection_2", "filter_main", "_hidden", "_hidden_2", "notepad", "order", "android", "all_of", "x-y", "1st", "keywords"}
+var identifiers = []string{"sel", "selection_1", "selection_2", "filter_main", "_hidden", "_hidden_2", "order", "android", "all_of", "x-y", "1st", "keywords", "notepad"}
 
 // condition writes an expression.
 func (g *generator) condition(depth int) string {
@@ -258,7 +296,10 @@ func (g *generator) operand() string {
 		}
 		return g.pick("1 of ", "all of ", "any of ", "1  of ") + pattern
 	}
-	return g.pick(identifiers...)
+	if g.one(80) {
+		return "notepad" // begins with an operator
+	}
+	return g.pick(identifiers[:len(identifiers)-1]...)
 }
 
 func (g *generator) selections() []string {
@@ -367,7 +408,7 @@ func (g *generator) metadata() string {
 	attribute := g.pick("id: x", "id: 929a690e-bef0-4204-a928-ef5e620d6fcc", "id: 929a690ebef04204a928ef5e620d6fcc", "id: 5", "status: test", "status: new", "status: [test]", "level: high", "level: HIGH", "level: urgent", "level: [high]",
 		"tags: [attack.t1033]", "tags: attack.t1033", "tags: [attack]", "tags: [5]", "date: 2024-01-01", "date: 2024/01/01", "date: 01.01.2024", "date: 2024-13-01", "modified: yesterday", "author: a", "author: [a, b]", "author: 5",
 		"references: [a]", "references: a", "references: 5", "falsepositives: [a]", "falsepositives: Unknown", "fields: [A]", "fields: A", "description: d", "description: [d]", "license: MIT", "license: [MIT]", "name: n", "name: ''", "name: 5",
-		"taxonomy: sigma", "taxonomy: ''", "related: [{id: 929a690e-bef0-4204-a928-ef5e620d6fcc, type: derived}]", "related: x", "related: [{id: x, type: derived}]", "scope: [a]", "scope: a", "own: {a: b}", "title: u", "x: &a [*a]")
+		"taxonomy: sigma", "taxonomy: ''", "related: [{id: 929a690e-bef0-4204-a928-ef5e620d6fcc, type: derived}]", "related: x", "related: [{id: x, type: derived}]", "scope: [a]", "scope: a", "own: {a: b}", "title: u")
 	out := rule("sel", "sel: {F: v}") + attribute + "\n"
 	switch g.IntN(8) {
 	case 0:
@@ -385,13 +426,16 @@ func (g *generator) metadata() string {
 // samples are all generated rules. corpus are the texts that some of them start from.
 func samples(corpus []string) (out []sample) {
 	g := &generator{rand.New(rand.NewPCG(3, 3))}
-	out = g.pairs()
+	for _, text := range examples {
+		out = append(out, sample{"example", text})
+	}
+	out = append(out, g.pairs()...)
 	add := func(n int, kind string, write func() string) {
 		for range n {
 			out = append(out, sample{kind, write()})
 		}
 	}
-	add(tripleRules, "triple", g.triple)
+	add(manyRules, "many", g.many)
 	add(textRules, "text", g.text)
 	add(shapeRules, "shape", func() string {
 		return rule(g.pick("sel", "not sel", "sel and other", "1 of them"), "sel: "+g.shape(2), "other: "+g.shape(1))

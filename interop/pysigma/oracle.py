@@ -202,6 +202,8 @@ def answer(request):
         out["accepted"] = True
     except (SigmaError, yaml.YAMLError) as e:
         out["error"] = f"{type(e).__name__}: {e}"
+    except NotImplementedError:  # ours: the test knows less than pySigma
+        raise
     except Exception as e:
         out["error"], out["crash"] = f"{type(e).__name__}: {e}", True
     return out

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"slices"
@@ -50,10 +51,12 @@ func literal(text string) part {
 	return part{"literal", text}
 }
 
-// canonical is the tree's JSON with AND in AND and OR in OR made flat, operands in a fixed order, and
+// canonical is the tree's JSON with AND in AND and OR in OR made flat, operands in a fixed order and once each, and
 // neighbouring texts and runs merged. Trees that mean the same by these rules have the same JSON.
-func (t *tree) canonical() string {
-	out, err := json.Marshal(t.flat())
+func (t *tree) canonical() string { return t.flat().text() }
+
+func (t *tree) text() string {
+	out, err := json.Marshal(t)
 	if err != nil {
 		panic(err)
 	}
@@ -86,16 +89,27 @@ func joined(operands []*tree, list func(*tree) *[]*tree) *tree {
 			flat = append(flat, x)
 		}
 	}
+	texts := map[string]*tree{}
+	for _, x := range flat {
+		texts[x.text()] = x
+	}
+	flat = flat[:0]
+	for _, text := range slices.Sorted(maps.Keys(texts)) {
+		flat = append(flat, texts[text])
+	}
 	if len(flat) == 1 {
 		return flat[0]
 	}
-	slices.SortFunc(flat, func(a, b *tree) int { return strings.Compare(a.canonical(), b.canonical()) })
 	out := &tree{}
 	*list(out) = flat
 	return out
 }
 
 func (v value) merged() *value {
+	if v.Re != nil {
+		re := plainPercent(*v.Re)
+		v.Re = &re
+	}
 	if v.Text == nil {
 		v.Number = canonicalNumber(v.Number)
 		return &v
@@ -114,6 +128,20 @@ func (v value) merged() *value {
 	}
 	v.Text = out
 	return &v
+}
+
+// plainPercent takes the backslash from a percent sign of a regular expression, where it means nothing.
+func plainPercent(re string) string {
+	var b strings.Builder
+	for i := 0; i < len(re); i++ {
+		if re[i] == '\\' && i+1 < len(re) {
+			if i++; re[i] != '%' {
+				b.WriteByte('\\')
+			}
+		}
+		b.WriteByte(re[i])
+	}
+	return b.String()
 }
 
 // canonicalNumber writes a number in one way, whoever wrote it.
@@ -228,7 +256,8 @@ func comparison(it sigma.Item, v sigma.Value) *tree {
 	case sigma.CIDR:
 		return is(value{CIDR: network(v.Prefix)})
 	case sigma.FieldRef:
-		return is(value{Ref: &v.Field, Starts: v.OpenTail, Ends: v.OpenHead, Cased: v.Cased})
+		name := literal(v.Field)[1]
+		return is(value{Ref: &name, Starts: v.OpenTail, Ends: v.OpenHead, Cased: v.Cased})
 	case sigma.Exists:
 		return is(value{Exists: &v.Present})
 	case sigma.Compare:
