@@ -265,7 +265,7 @@ func withRefs(change func(string) string) func(*tree) *tree {
 
 // plainNumber writes a text that is a number as pySigma does.
 func plainNumber(text []part) []part {
-	var out []part
+	out := []part{}
 	for _, p := range text {
 		if p[0] == "literal" {
 			p = part{"literal", canonicalNumber(integer(p[1]))}
