@@ -72,3 +72,26 @@ func TestDistinct(t *testing.T) {
 	}
 	t.Logf("%d rules", len(ours))
 }
+
+// nobodys are rules that neither reads.
+var nobodys = []string{
+	item1(`'F|hour|gte|lt': 5`), item1(`'F|gte|lt': 5`), item1(`'F|gte|hour': 5`), item1(`'F|hour': '5'`), item1(`'F|minute|lt': '30'`), item1(`'F|hour|contains': 5`), item1(`'F|lt': null`), item1(`'F|gt': .nan`),
+	item1(`'F|contains|re': a`), item1(`'F|all|re': [a, b]`), item1(`'F|re|cased': a`), item1(`'F|re|windash': a`), item1(`'F|i': a`), item1(`'F|re': '('`), item1(`'F|re|endswith': ')('`), item1(`'F|re': null`),
+	item1(`'F|cidr': 10.0.0.1/8`), item1(`'F|cidr': 10.0.0.0/33`), item1(`'F|contains|cidr': 10.0.0.0/8`), item1(`'F|cidr|contains': 10.0.0.0/8`), item1(`'F|cidr': 10`), item1(`'F|cidr': '10.*'`),
+	item1(`'F|fieldref': 'G*'`), item1(`'F|contains|fieldref': G`), item1(`'F|fieldref': 5`), item1(`'F|exists': 1`), item1(`'F|exists': 'true'`), item1(`'F|contains|exists': true`), item1(`'|exists': true`),
+	item1(`'F|base64': 'a*'`), item1(`'F|contains|base64': a`), item1(`'F|base64': 5`), item1(`'F|wide': 5`), item1(`'F|windash': 5`), item1(`'F|contains': null`), item1(`'F|cased': null`), item1(`'F|expand': 5`),
+	item1(`'F|expand': '%unknown%'`), item1(`'F|re|expand': '%unknown%'`), item1(`'F|near': a`), item1(`'F|Contains': a`), item1(`'F|': a`), item1(`'F||contains': a`), item1(`F: {a: b}`), item1(`F: [[a]]`), item1(`F: [{a: b}]`), item1("F: a\n    F: b"),
+	rule("sel and", three...), rule("a b", three...), rule("(a", three...), rule("a)", three...), rule("d", three...), rule("a AND b", three...), rule("2 of a*", three...), rule("1 of", three...), rule("of them", three...), rule("not", three...), rule("''", three...),
+	rule("a | count() > 5", three...), rule("[]", three...), "title: t\nlogsource: {category: c}\ndetection: {sel: {F: v}}\n", "title: t\nlogsource: {category: c}\n", "title: t\ndetection: {sel: {F: v}, condition: sel}\n", "[]\n", "title: [\n",
+}
+
+// TestRefused: neither reads what nobody can read.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	o := start(t)
+	for _, text := range nobodys {
+		if r := o.read(t, text, placeholders); r.ours != nil || r.theirs.Accepted {
+			t.Errorf("%s\nwe accept it: %t, pySigma accepts it: %t", text, r.ours != nil, r.theirs.Accepted)
+		}
+	}
+}
