@@ -24,6 +24,7 @@ const maxProblemLines = 200
 
 type scanOptions struct {
 	rules, indicators []string
+	placeholders      string
 	format, stats     string
 	output            string
 	force             bool
@@ -43,7 +44,9 @@ writes what they detect. It needs no node. A file that is no telemetry is counte
 broken in one that is costs itself, is named on stderr and makes the exit code 3.
 
 --rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
-one of the two is wanted. --stats writes a JSON object with counts, times and memory.
+one of the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
+in rules that say expand; a rule that needs a name which is not there does not load. --stats writes a JSON object
+with counts, times and memory.
 
 --format says how: jsonl, one JSON object a line, in the order of the files; csv, a timeline in the columns of
 Hayabusa's standard profile, then the rule's author and licence; timesketch, a timeline to import there; html, one
@@ -61,6 +64,7 @@ detected before, in a copy of the same record, is marked, or left out with --mer
 		define: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&o.rules, "rules", nil, "`DIR` or file of Sigma rules (may be repeated)")
 			f.StringArrayVar(&o.indicators, "indicators", nil, "`FILE` of indicators (may be repeated)")
+			definePlaceholders(f, &o.placeholders)
 			f.StringVar(&o.format, "format", report.JSONL, "`FORMAT` of the output: "+strings.Join(report.Formats, ", "))
 			f.StringVar(&o.output, "output", "", "write to `FILE` (default: stdout)")
 			f.BoolVar(&o.force, "force", false, "replace the --output file")
@@ -93,6 +97,10 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	if o.jobs < 0 || o.jobs > maxJobs {
 		return usagef("--jobs must be from 1 to %d", maxJobs)
 	}
+	opt, err := sigmaOptions(o.placeholders)
+	if err != nil {
+		return err
+	}
 	if o.stats == "-" {
 		return usagef("--stats wants a file: stdout carries the detections")
 	}
@@ -111,7 +119,7 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	}
 	talk := &scanTalk{p: p, bar: newBar(p), report: out}
 	st, err := scan.Run(ctx, scan.Options{
-		Rules: o.rules, Indicators: o.indicators, Paths: paths, Each: out.Detection, Now: p.now,
+		Sigma: opt, Rules: o.rules, Indicators: o.indicators, Paths: paths, Each: out.Detection, Now: p.now,
 		Filter: o.filter, Merge: o.merge, Jobs: o.jobs, Own: regular(p.stdout, out.temp, stats),
 		OnRejected: talk.rejected, OnProblem: talk.problem, Progress: talk.bar.update,
 	})
