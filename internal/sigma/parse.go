@@ -13,12 +13,15 @@ type Options struct {
 	// Placeholders gives the values of %name% placeholders (modifier expand). Values are Sigma
 	// strings: wildcards work. A rule that needs a name which is not here is rejected.
 	Placeholders map[string][]string
+	// Correlations says that the reader runs correlation rules; without it they are rejected.
+	Correlations bool
 }
 
 // Collection is what one rule file holds.
 type Collection struct {
-	Rules []*Rule
-	// Rejected lists the documents that are no usable detection rule, in the order of the file.
+	Rules        []*Rule
+	Correlations []*Correlation
+	// Rejected lists the documents that are of no use, in the order of the file.
 	Rejected []Rejection
 }
 
@@ -39,81 +42,118 @@ func Parse(data []byte, opt Options) (*Collection, error) {
 		return nil, err
 	}
 	out := &Collection{}
-	for _, doc := range docs {
-		rule, err := parseDocument(doc, opt)
+	for _, node := range docs {
+		doc, err := readDocument(node)
 		if err == nil {
-			out.Rules = append(out.Rules, rule)
-			continue
+			err = out.add(doc, opt)
 		}
-		rejection := Rejection{Line: doc.Line, Err: &Error{}}
-		if !errors.As(err, &rejection.Err) {
-			rejection.Err = errorAt(doc.Line, "", ReasonStructure, "%v", err)
+		if err != nil {
+			out.reject(doc, err)
 		}
-		if rule != nil {
-			rejection.ID, rejection.Title = rule.ID, rule.Title
-		}
-		out.Rejected = append(out.Rejected, rejection)
 	}
 	return out, nil
 }
 
-// parseDocument reads one document. Beside an error it returns what is known of the rule, for the
-// report.
-func parseDocument(doc *yaml.Node, opt Options) (*Rule, error) {
-	if err := measure(doc); err != nil {
-		return nil, err
+// document is one YAML document, taken apart as far as all kinds of documents have in common.
+type document struct {
+	// about is what the document says about itself.
+	about *Rule
+	// parts are the other keys that the specification knows.
+	parts map[string]pair
+}
+
+// readDocument reads what all documents have. Beside an error it returns what is known, for the report.
+func readDocument(n *yaml.Node) (*document, error) {
+	doc := &document{about: &Rule{Line: n.Line}, parts: map[string]pair{}}
+	if err := measure(n); err != nil {
+		return doc, err
 	}
-	pairs, err := mapping(doc, "")
+	pairs, err := mapping(n, "")
 	if err != nil {
-		return nil, err
+		return doc, err
 	}
-	rule := &Rule{Line: doc.Line}
-	var logsource, detection *pair
-	for i, p := range pairs {
+	for _, p := range pairs {
 		switch p.key {
-		case "logsource":
-			logsource = &pairs[i]
-		case "detection":
-			detection = &pairs[i]
+		case "logsource", "detection", "correlation", "filter", "action", "generate":
+			doc.parts[p.key] = p
 		default:
-			if err := rule.setAttribute(p); err != nil {
-				return rule, err
+			if err := doc.about.setAttribute(p); err != nil {
+				return doc, err
 			}
 		}
 	}
-	if err := refuseKind(pairs); err != nil {
-		return rule, err
-	}
-	switch {
-	case rule.Title == "":
-		return rule, errorAt(doc.Line, "title", ReasonStructure, "missing")
-	case logsource == nil:
-		return rule, errorAt(doc.Line, "logsource", ReasonStructure, "missing")
-	case detection == nil:
-		return rule, errorAt(doc.Line, "detection", ReasonStructure, "missing")
-	}
-	if rule.Logsource, err = parseLogsource(logsource.value); err != nil {
-		return rule, err
-	}
-	rule.Detection, err = parseDetection(detection.value, opt)
-	return rule, err
+	return doc, nil
 }
 
-// refuseKind recognises the documents that are no detection rules. Correlations and filters get
-// readers of their own: this is where they will part ways.
-func refuseKind(pairs []pair) error {
-	for _, p := range pairs {
-		switch p.key {
-		case "correlation":
-			return errorAt(p.line, p.key, ReasonCorrelation, "correlation rules are not supported yet")
-		case "filter":
-			return errorAt(p.line, p.key, ReasonFilter, "filters are not supported yet")
-		case "action":
-			return errorAt(p.line, p.key, ReasonCollection,
-				"legacy rule collections (action: global, reset, repeat) are not supported: write whole rules")
+// add reads a document as what it is.
+func (c *Collection) add(doc *document, opt Options) error {
+	if p, ok := doc.parts["action"]; ok {
+		return errorAt(p.line, p.key, ReasonCollection,
+			"legacy rule collections (action: global, reset, repeat) are not supported: write whole rules")
+	}
+	if p, ok := doc.parts["correlation"]; ok {
+		if !opt.Correlations {
+			return errorAt(p.line, p.key, ReasonCorrelation, "correlation rules are not supported here")
 		}
+		x, err := parseCorrelation(doc)
+		if err == nil {
+			c.Correlations = append(c.Correlations, x)
+		}
+		return err
+	}
+	if p, ok := doc.parts["filter"]; ok {
+		return errorAt(p.line, p.key, ReasonFilter, "filters are not supported yet")
+	}
+	rule, err := parseRule(doc, opt)
+	if err == nil {
+		c.Rules = append(c.Rules, rule)
+	}
+	return err
+}
+
+func (c *Collection) reject(doc *document, err error) {
+	rejection := Rejection{ID: doc.about.ID, Title: doc.about.Title, Line: doc.about.Line, Err: &Error{}}
+	if !errors.As(err, &rejection.Err) {
+		rejection.Err = errorAt(doc.about.Line, "", ReasonStructure, "%v", err)
+	}
+	c.Rejected = append(c.Rejected, rejection)
+}
+
+// need returns a part that must be there.
+func (d *document) need(key string) (*yaml.Node, error) {
+	p, ok := d.parts[key]
+	if !ok {
+		return nil, errorAt(d.about.Line, key, ReasonStructure, "missing")
+	}
+	return p.value, nil
+}
+
+// titled wants the one attribute that every document must have.
+func (d *document) titled() error {
+	if d.about.Title == "" {
+		return errorAt(d.about.Line, "title", ReasonStructure, "missing")
 	}
 	return nil
+}
+
+func parseRule(doc *document, opt Options) (*Rule, error) {
+	rule := doc.about
+	if err := doc.titled(); err != nil {
+		return nil, err
+	}
+	logsource, err := doc.need("logsource")
+	if err != nil {
+		return nil, err
+	}
+	detection, err := doc.need("detection")
+	if err != nil {
+		return nil, err
+	}
+	if rule.Logsource, err = parseLogsource(logsource); err != nil {
+		return nil, err
+	}
+	rule.Detection, err = parseDetection(detection, opt)
+	return rule, err
 }
 
 // levels are those of the specification, "Level".
