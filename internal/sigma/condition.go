@@ -40,8 +40,7 @@ func (Or) isExpr()  {}
 func (Of) isExpr()  {}
 
 // parseConditions reads the condition key: one condition or a list, which is OR.
-func parseConditions(n *yaml.Node, selections []Selection) (Expr, error) {
-	const path = "detection.condition"
+func parseConditions(n *yaml.Node, path string, selections []Selection) (Expr, error) {
 	n = resolve(n)
 	nodes := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {

@@ -11,7 +11,7 @@ import (
 )
 
 // correlated are the options of a reader that takes every kind of document.
-var correlated = sigma.Options{Correlations: true}
+var correlated = sigma.Options{Correlations: true, Filters: true}
 
 // correlation wraps a section into a correlation rule; its first line is line 3.
 func correlation(section string) string {

@@ -26,7 +26,7 @@ func rejectBy(t *testing.T, data string, opt sigma.Options) *sigma.Error {
 	if err != nil {
 		return err.(*sigma.Error)
 	}
-	if len(got.Rules) != 0 || len(got.Correlations) != 0 || len(got.Rejected) != 1 {
+	if len(got.Rules) != 0 || len(got.Correlations)+len(got.Filters) != 0 || len(got.Rejected) != 1 {
 		t.Fatalf("loaded %d rules and %d correlations and rejected %d, want one rejection", len(got.Rules), len(got.Correlations), len(got.Rejected))
 	}
 	return got.Rejected[0].Err

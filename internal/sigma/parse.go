@@ -15,12 +15,15 @@ type Options struct {
 	Placeholders map[string][]string
 	// Correlations says that the reader runs correlation rules; without it they are rejected.
 	Correlations bool
+	// Filters says that the reader applies filters (Apply); without it they are rejected.
+	Filters bool
 }
 
 // Collection is what one rule file holds.
 type Collection struct {
 	Rules        []*Rule
 	Correlations []*Correlation
+	Filters      []*Filter
 	// Rejected lists the documents that are of no use, in the order of the file.
 	Rejected []Rejection
 }
@@ -102,7 +105,14 @@ func (c *Collection) add(doc *document, opt Options) error {
 		return err
 	}
 	if p, ok := doc.parts["filter"]; ok {
-		return errorAt(p.line, p.key, ReasonFilter, "filters are not supported yet")
+		if !opt.Filters {
+			return errorAt(p.line, p.key, ReasonFilter, "filters are not supported here")
+		}
+		x, err := parseFilter(doc, opt)
+		if err == nil {
+			c.Filters = append(c.Filters, x)
+		}
+		return err
 	}
 	rule, err := parseRule(doc, opt)
 	if err == nil {

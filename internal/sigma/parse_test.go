@@ -137,7 +137,7 @@ func TestParseRejects(t *testing.T) {
 		{"count", rule("s: {A: b}\ncondition: s | count() by A > 5"), sigma.ReasonAggregation,
 			`line 6: detection.condition: legacy aggregation "| count() by A > 5" is not supported: use a correlation rule`},
 		{"correlation", "title: t\ncorrelation:\n  type: event_count", sigma.ReasonCorrelation, "line 2: correlation: correlation rules are not supported here"},
-		{"filter", "title: t\nlogsource: {product: windows}\nfilter:\n  rules: any", sigma.ReasonFilter, "line 3: filter: filters are not supported yet"},
+		{"filter", "title: t\nlogsource: {product: windows}\nfilter:\n  rules: any", sigma.ReasonFilter, "line 3: filter: filters are not supported here"},
 		{"legacy collection", "action: global\ntitle: t", sigma.ReasonCollection,
 			"line 1: action: legacy rule collections (action: global, reset, repeat) are not supported: write whole rules"},
 		{"level", rule("s: {A: b}\ncondition: s") + "level: hihg\n", sigma.ReasonStructure,

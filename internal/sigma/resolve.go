@@ -45,6 +45,8 @@ type Target struct {
 type Problem struct {
 	Index int // in what was resolved or applied
 	Err   *Error
+	// Partly says that the filter covers other rules.
+	Partly bool
 }
 
 // Resolve finds what the correlations of a rule set refer to: an id (without regard to case) or a name, which
@@ -140,7 +142,7 @@ func (r *resolver) visit(i int) {
 	r.open = r.open[:len(r.open)-1]
 	if err != nil {
 		node.state = chainRefused
-		r.problems = append(r.problems, Problem{i, err})
+		r.problems = append(r.problems, Problem{Index: i, Err: err})
 		return
 	}
 	node.state, node.place = chainLoaded, len(r.out)
