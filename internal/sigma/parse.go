@@ -36,25 +36,22 @@ type Rejection struct {
 	Err       *Error
 }
 
-// Parse reads a rule file: one or more YAML documents. Each document stands for itself: a rejected
-// one does not keep its neighbours from loading. The error is an *Error and says that the file as a
-// whole cannot be read; then there are no rules.
+// Parse reads a rule file: one or more YAML documents. Each document stands for itself, unless it is part
+// of a legacy collection (action): a rejected one does not keep its neighbours from loading. The error is an
+// *Error and says that the file as a whole cannot be read; then there are no rules.
 func Parse(data []byte, opt Options) (*Collection, error) {
 	docs, err := readDocuments(data)
 	if err != nil {
 		return nil, err
 	}
-	out := &Collection{}
+	c := &collector{opt: opt}
 	for _, node := range docs {
-		doc, err := readDocument(node)
-		if err == nil {
-			err = out.add(doc, opt)
-		}
-		if err != nil {
-			out.reject(doc, err)
+		if about, err := c.add(node); err != nil {
+			c.reject(about, err)
 		}
 	}
-	return out, nil
+	c.reset()
+	return &c.out, nil
 }
 
 // document is one YAML document, taken apart as far as all kinds of documents have in common.
@@ -68,16 +65,13 @@ type document struct {
 // readDocument reads what all documents have. Beside an error it returns what is known, for the report.
 func readDocument(n *yaml.Node) (*document, error) {
 	doc := &document{about: &Rule{Line: n.Line}, parts: map[string]pair{}}
-	if err := measure(n); err != nil {
-		return doc, err
-	}
 	pairs, err := mapping(n, "")
 	if err != nil {
 		return doc, err
 	}
 	for _, p := range pairs {
 		switch p.key {
-		case "logsource", "detection", "correlation", "filter", "action", "generate":
+		case "logsource", "detection", "correlation", "filter", "generate":
 			doc.parts[p.key] = p
 		default:
 			if err := doc.about.setAttribute(p); err != nil {
@@ -88,45 +82,41 @@ func readDocument(n *yaml.Node) (*document, error) {
 	return doc, nil
 }
 
-// add reads a document as what it is.
-func (c *Collection) add(doc *document, opt Options) error {
-	if p, ok := doc.parts["action"]; ok {
-		return errorAt(p.line, p.key, ReasonCollection,
-			"legacy rule collections (action: global, reset, repeat) are not supported: write whole rules")
-	}
+// read reads a document as what it is.
+func (c *collector) read(doc *document) error {
 	if p, ok := doc.parts["correlation"]; ok {
-		if !opt.Correlations {
+		if !c.opt.Correlations {
 			return errorAt(p.line, p.key, ReasonCorrelation, "correlation rules are not supported here")
 		}
 		x, err := parseCorrelation(doc)
 		if err == nil {
-			c.Correlations = append(c.Correlations, x)
+			c.out.Correlations = append(c.out.Correlations, x)
 		}
 		return err
 	}
 	if p, ok := doc.parts["filter"]; ok {
-		if !opt.Filters {
+		if !c.opt.Filters {
 			return errorAt(p.line, p.key, ReasonFilter, "filters are not supported here")
 		}
-		x, err := parseFilter(doc, opt)
+		x, err := parseFilter(doc, c.opt)
 		if err == nil {
-			c.Filters = append(c.Filters, x)
+			c.out.Filters = append(c.out.Filters, x)
 		}
 		return err
 	}
-	rule, err := parseRule(doc, opt)
+	rule, err := parseRule(doc, c.opt)
 	if err == nil {
-		c.Rules = append(c.Rules, rule)
+		c.out.Rules = append(c.out.Rules, rule)
 	}
 	return err
 }
 
-func (c *Collection) reject(doc *document, err error) {
-	rejection := Rejection{ID: doc.about.ID, Title: doc.about.Title, Line: doc.about.Line, Err: &Error{}}
+func (c *collector) reject(about *Rule, err error) {
+	rejection := Rejection{ID: about.ID, Title: about.Title, Line: about.Line, Err: &Error{}}
 	if !errors.As(err, &rejection.Err) {
-		rejection.Err = errorAt(doc.about.Line, "", ReasonStructure, "%v", err)
+		rejection.Err = errorAt(about.Line, "", ReasonStructure, "%v", err)
 	}
-	c.Rejected = append(c.Rejected, rejection)
+	c.out.Rejected = append(c.out.Rejected, rejection)
 }
 
 // need returns a part that must be there.

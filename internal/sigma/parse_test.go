@@ -138,8 +138,6 @@ func TestParseRejects(t *testing.T) {
 			`line 6: detection.condition: legacy aggregation "| count() by A > 5" is not supported: use a correlation rule`},
 		{"correlation", "title: t\ncorrelation:\n  type: event_count", sigma.ReasonCorrelation, "line 2: correlation: correlation rules are not supported here"},
 		{"filter", "title: t\nlogsource: {product: windows}\nfilter:\n  rules: any", sigma.ReasonFilter, "line 3: filter: filters are not supported here"},
-		{"legacy collection", "action: global\ntitle: t", sigma.ReasonCollection,
-			"line 1: action: legacy rule collections (action: global, reset, repeat) are not supported: write whole rules"},
 		{"level", rule("s: {A: b}\ncondition: s") + "level: hihg\n", sigma.ReasonStructure,
 			`line 7: level: unknown level "hihg", want one of informational, low, medium, high, critical`},
 		{"title is a list", "title: [a]", sigma.ReasonStructure, "line 1: title: want text, found a list"},

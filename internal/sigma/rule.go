@@ -18,6 +18,11 @@ const (
 	MaxStructure = 400_000
 	// MaxNodes bounds the YAML nodes of one document, counted with every alias expanded.
 	MaxNodes = 100_000
+	// MaxFileNodes bounds the YAML nodes of all documents of one file, counted with every alias expanded and
+	// with what a collection merges into each (action: global, repeat).
+	MaxFileNodes = 500_000
+	// MaxFileText bounds the text of these nodes, in bytes.
+	MaxFileText = 2 * MaxFileSize
 	// MaxDepth bounds the nesting of YAML collections in one document.
 	MaxDepth = 32
 	// MaxSelections bounds the search identifiers of one rule.
