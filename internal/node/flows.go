@@ -161,7 +161,9 @@ func (s *session) loadLocalRules() error {
 		return nil
 	}
 	rejected := 0
-	set, err := scan.LoadRules(s.node.cfg.Rules, s.sigmaOptions(), func(r scan.Rejected) {
+	opt := s.sigmaOptions()
+	opt.Filters = true
+	set, err := scan.LoadRules(s.node.cfg.Rules, opt, func(r scan.Rejected) {
 		rejected++
 		s.node.log.Warn("local rule rejected", "rule", r.Error())
 	})
