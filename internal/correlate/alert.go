@@ -40,6 +40,7 @@ type Reference struct {
 type telling struct {
 	Alert
 	of     *correlation
+	group  string
 	at     int64
 	origin *origin
 	record string
@@ -51,7 +52,7 @@ func (c *correlation) tell(g *group, count float64, lo, hi int) {
 	c.stats.Told++
 	window := g.entries[lo:hi]
 	last := &window[len(window)-1]
-	t := &telling{of: c, at: last.time, origin: last.origin, record: last.record, Alert: Alert{
+	t := &telling{of: c, group: g.key, at: last.time, origin: last.origin, record: last.record, Alert: Alert{
 		Key: c.Key, Correlation: c.Correlation, First: moment(window[0].time), Last: moment(last.time), Count: count,
 		Events: len(window), Silent: c.engine.silent(c.Key),
 	}}

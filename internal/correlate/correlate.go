@@ -340,19 +340,40 @@ func (e *Engine) Advance() (out []Alert) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.clock = e.now().UnixNano()
+	var due []*group
 	for len(e.wakes) > 0 && e.wakes[0].wake <= e.clock {
-		g := e.wakes[0]
-		mark := g.mark(e.clock)
-		g.of.passed(g, mark)
-		if mark >= g.newest+g.of.span {
-			g.of.drop(g)
-		} else {
-			g.wake = g.wakeAt()
-			heap.Fix(&e.wakes, g.slot)
+		due = append(due, heap.Pop(&e.wakes).(*group))
+	}
+	// Correlations over others have their turn when those have told.
+	slices.SortStableFunc(due, func(a, b *group) int { return cmp.Compare(a.of.depth, b.of.depth) })
+	for i, g := range due {
+		if g.of.groups[g.key] == g { // not forgotten meanwhile
+			e.wakeUp(g)
 		}
-		out = append(out, e.alerts()...) // before those that look at them have their turn
+		if i+1 == len(due) || due[i+1].of.depth > g.of.depth {
+			e.sortTold()
+			out = append(out, e.alerts()...)
+		}
 	}
 	return out
+}
+
+// sortTold puts what one look at the clock tells in the order of time, as correlations over it should see it.
+func (e *Engine) sortTold() {
+	slices.SortStableFunc(e.told, func(a, b *telling) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.of.order, b.of.order), cmp.Compare(a.group, b.group))
+	})
+}
+
+// wakeUp does what is due in a group by the engine's clock.
+func (e *Engine) wakeUp(g *group) {
+	mark := g.mark(e.clock)
+	g.settle(mark)
+	if mark >= g.newest+g.of.span {
+		g.of.drop(g)
+	} else {
+		e.schedule(g)
+	}
 }
 
 // Finish tells what an end of all events decides, and forgets everything that was held.
@@ -360,15 +381,15 @@ func (e *Engine) Finish() []Alert {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var out []Alert
+	e.clock = e.now().UnixNano()
 	for _, level := range e.levels {
 		for _, c := range level {
 			for g := c.oldest; g != nil; g = c.oldest {
-				c.passed(g, math.MaxInt64)
+				g.settle(math.MaxInt64)
 				c.drop(g)
 			}
 		}
-		// Correlations over these see them in the order of time.
-		slices.SortStableFunc(e.told, func(a, b *telling) int { return cmp.Compare(a.at, b.at) })
+		e.sortTold()
 		out = append(out, e.alerts()...)
 	}
 	return out

@@ -224,17 +224,10 @@ func (c *correlation) add(o *occurrence, p *part) {
 			g.completed(at)
 		}
 	}
-	c.passed(g, mark)
+	g.settle(mark)
+	g.expire(mark)
 	c.engine.schedule(g)
 	c.fit(g)
-}
-
-// passed does what is due in a group once nothing is expected any more from before a moment.
-func (c *correlation) passed(g *group, mark int64) {
-	if c.mode != atOnce {
-		g.settle(mark)
-	}
-	g.expire(mark)
 }
 
 // entry copies what is kept of an occurrence.
@@ -300,7 +293,7 @@ func (c *correlation) open(p *part, at int64) *group {
 	for len(c.groups) >= c.engine.limits.groups {
 		c.evict(c.oldest)
 	}
-	g := &group{of: c, key: p.group, newest: at, touched: c.engine.clock, forced: never, slot: -1, measure: newMeasure(c.Correlation)}
+	g := &group{of: c, key: p.group, newest: at, touched: c.engine.clock, passed: never, slot: -1, measure: newMeasure(c.Correlation)}
 	for _, text := range p.shown {
 		g.shown = append(g.shown, strings.Clone(text))
 	}
@@ -375,8 +368,9 @@ func (c *correlation) pay(g *group, bytes int) {
 // relieve makes room for one more event in a group: by judging what can be judged, else by forgetting the earliest.
 func (c *correlation) relieve(g *group) {
 	if end := g.entries[0].time + c.span; c.mode != atOnce && end <= g.newest {
-		g.forced = max(g.mark(c.engine.clock), end)
-		c.passed(g, g.forced)
+		mark := max(g.mark(c.engine.clock), end)
+		g.settle(mark)
+		g.expire(mark)
 	}
 	if len(g.entries) >= c.engine.limits.events {
 		g.remove(0, 1)

@@ -50,7 +50,7 @@ type group struct {
 	used []int64
 
 	newest int64 // by the events' own time
-	forced int64 // what happened before is decided, because the group was full
+	passed int64 // what mark was when something was last forgotten: it does not go back behind that
 	// next is the first entry that was not looked at yet by a correlation that waits; where open, a window that
 	// begins at opened is to be judged.
 	next   int
@@ -71,9 +71,9 @@ const never = math.MinInt64
 func (g *group) mark(clock int64) int64 {
 	late := g.of.late
 	if late == forever {
-		return g.forced
+		return g.passed
 	}
-	return max(g.forced, g.newest+max(clock-g.touched, 0)-late)
+	return max(g.passed, g.newest+max(clock-g.touched, 0)-late)
 }
 
 // wakeAt is when, by the engine's clock, mark reaches due.
@@ -112,7 +112,7 @@ func (g *group) insert(e entry) int {
 	}
 	g.entries = slices.Insert(g.entries, i, e)
 	if i < g.next {
-		g.next, g.open = 0, false // late: what was looked at looks different now
+		g.next, g.open = i, false // late: the windows that it is in look different now
 	}
 	for rule := range g.rules {
 		if e.rules&(1<<rule) != 0 {
@@ -269,7 +269,7 @@ func (g *group) use(from int64) {
 
 // settle looks at everything before a moment, in its order, for a correlation that waits.
 func (g *group) settle(mark int64) {
-	for g.opening(mark) {
+	for g.of.mode != atOnce && g.opening(mark) {
 		if g.of.mode == settled {
 			continue
 		}
@@ -289,19 +289,13 @@ func (g *group) opening(mark int64) bool {
 	if g.open {
 		return true
 	}
-	lo := g.lo
 	for g.next < len(g.entries) && g.entries[g.next].time < mark {
 		now := g.entries[g.next].time
 		end := g.next + 1
 		for end < len(g.entries) && g.entries[end].time == now {
 			end++
 		}
-		if g.next == 0 || lo > g.next {
-			lo = 0
-		}
-		for g.entries[lo].time <= now-g.of.span {
-			lo++
-		}
+		lo := g.first(now - g.of.span + 1)
 		v := g.look(lo, end)
 		g.next = end
 		switch {
@@ -322,24 +316,23 @@ func (g *group) expire(mark int64) {
 	if mark == never {
 		return
 	}
+	g.passed = mark
 	gone := mark - g.of.span
 	g.remove(0, g.first(gone+1))
 	i := sort.Search(len(g.used), func(i int) bool { return g.used[i]+g.of.span > gone+1 })
 	g.used = g.used[i:]
 }
 
-// due is the moment that mark has to reach for something to happen in the group: at the latest all of it is
-// forgotten.
+// due is the moment that mark has to reach for something to happen in the group without a new event: at the latest
+// all of it is forgotten.
 func (g *group) due() int64 {
 	at := g.newest + g.of.span
 	switch {
-	case g.of.mode == atOnce || len(g.entries) == 0:
-	case g.of.mode == settled && g.next < len(g.entries):
-		at = min(at, g.entries[g.next].time+1)
+	case g.of.mode == atOnce:
 	case g.open:
 		at = min(at, g.opened+g.of.span)
-	default:
-		at = min(at, g.entries[0].time+g.of.span)
+	case g.next < len(g.entries):
+		at = min(at, g.entries[g.next].time+1)
 	}
 	return at
 }

@@ -17,6 +17,7 @@ import (
 type oracle struct {
 	rules  []Rule
 	late   []int64 // of each rule
+	level  []int
 	now    int64
 	groups []map[string]*naiveGroup
 	out    []string // what was told
@@ -29,6 +30,8 @@ type naiveGroup struct {
 	events          []naiveEvent
 	used            []int64
 	newest, touched int64
+	looked          int64 // at all moments up to this one
+	passed          int64 // the mark of the last event
 }
 
 type naiveEvent struct {
@@ -54,12 +57,13 @@ type naiveHit struct {
 func newOracle(lateness int64, rules []Rule) *oracle {
 	o := &oracle{rules: rules}
 	for i, r := range rules { // those that a rule refers to come before it
-		late := lateness
+		late, level := lateness, 0
 		for _, ref := range r.Refs {
 			for j := range i {
 				if rules[j].Key != ref {
 					continue
 				}
+				level = max(level, o.level[j]+1)
 				takes := o.late[j]
 				if modeOf(rules[j].Correlation) != atOnce && takes != forever {
 					takes += int64(rules[j].Timespan)
@@ -71,7 +75,7 @@ func newOracle(lateness int64, rules []Rule) *oracle {
 				}
 			}
 		}
-		o.late = append(o.late, late)
+		o.late, o.level = append(o.late, late), append(o.level, level)
 		o.groups = append(o.groups, map[string]*naiveGroup{})
 	}
 	return o
@@ -142,7 +146,7 @@ func (o *oracle) addTo(i int, at int64, hits []naiveHit) {
 	for _, p := range order {
 		g := o.groups[i][p.group]
 		if g == nil {
-			g = &naiveGroup{shown: shown[p], newest: at, touched: o.now}
+			g = &naiveGroup{shown: shown[p], newest: at, touched: o.now, looked: never, passed: never}
 			o.groups[i][p.group] = g
 		}
 		o.place(i, g, *parts[p])
@@ -153,7 +157,7 @@ func (o *oracle) mark(i int, g *naiveGroup) int64 {
 	if o.late[i] == forever {
 		return never
 	}
-	return g.newest + max(0, o.now-g.touched) - o.late[i]
+	return max(g.passed, g.newest+max(0, o.now-g.touched)-o.late[i])
 }
 
 func (o *oracle) place(i int, g *naiveGroup, e naiveEvent) {
@@ -167,6 +171,7 @@ func (o *oracle) place(i int, g *naiveGroup, e naiveEvent) {
 	}
 	used := slices.ContainsFunc(g.used, func(u int64) bool { return u <= e.at && e.at < u+span })
 	if !used {
+		g.looked = min(g.looked, e.at-1)
 		g.events = append(g.events, e)
 		slices.SortStableFunc(g.events, func(a, b naiveEvent) int {
 			if a.at != b.at {
@@ -179,6 +184,10 @@ func (o *oracle) place(i int, g *naiveGroup, e naiveEvent) {
 		}
 	}
 	o.passed(i, g, mark)
+	if mark != never {
+		g.passed = mark
+		g.events = slices.DeleteFunc(g.events, func(e naiveEvent) bool { return e.at <= mark-span })
+	}
 }
 
 // window lists a group's events in (from, to].
@@ -219,6 +228,9 @@ again:
 		if t.at >= mark || modeOf(r.Correlation) == atOnce {
 			break
 		}
+		if t.at <= g.looked {
+			continue
+		}
 		w := g.window(t.at-span, t.at)
 		if modeOf(r.Correlation) == settled {
 			if naiveHolds(r, w, true) {
@@ -226,9 +238,11 @@ again:
 				g.use(w[0].at, span)
 				goto again
 			}
+			g.looked = t.at
 			continue
 		}
 		if !naiveHolds(r, w, false) {
+			g.looked = t.at
 			continue
 		}
 		from := w[0].at
@@ -240,9 +254,6 @@ again:
 		}
 		g.use(from, span)
 		goto again
-	}
-	if mark != never {
-		g.events = slices.DeleteFunc(g.events, func(e naiveEvent) bool { return e.at <= mark-span })
 	}
 }
 
@@ -263,10 +274,15 @@ func (o *oracle) finish() {
 }
 
 func (o *oracle) each(do func(int, *naiveGroup) bool) {
-	for i := range o.rules {
-		for _, key := range slices.Sorted(maps.Keys(o.groups[i])) {
-			if do(i, o.groups[i][key]) {
-				delete(o.groups[i], key)
+	for level := range len(o.rules) {
+		for i := range o.rules {
+			if o.level[i] != level {
+				continue
+			}
+			for _, key := range slices.Sorted(maps.Keys(o.groups[i])) {
+				if do(i, o.groups[i][key]) {
+					delete(o.groups[i], key)
+				}
 			}
 		}
 		slices.SortStableFunc(o.queue, func(a, b naiveAlert) int { return int(a.at - b.at) })
