@@ -13,8 +13,8 @@ func newRulesCheck() *command {
 	return &command{
 		name: "rules check", args: "DIR...", minArgs: 1, maxArgs: -1,
 		short: "which Sigma rules load, which do not and why",
-		long: `Reads the Sigma rules below the folders (or the files) as scan and the node would, and lists those that do not
-load: file, line, one word to group by, and the reason. --json writes one object with the counts and the list.`,
+		long: `Reads the Sigma rules below the folders (or the files), with correlation rules and filters, and lists those that do
+not load: file, line, one word to group by, and the reason. --json writes one object with the counts and the list.`,
 		exits: "0 all rules load\n1 some do not\n2 usage, or could not run",
 		run: func(_ context.Context, p *program, args []string) error {
 			report, err := scan.CheckRules(args, sigma.Options{})
@@ -45,6 +45,13 @@ func (p *program) showRules(r scan.RuleReport) error {
 			return err
 		}
 	}
-	p.talk("%s from %s loaded, %d rejected", plural(r.Loaded, "rule", "rules"), plural(r.Files, "file", "files"), len(r.Rejected))
+	loaded := plural(r.Loaded, "rule", "rules")
+	if r.Correlations > 0 {
+		loaded += ", " + plural(r.Correlations, "correlation", "correlations")
+	}
+	if r.Filters > 0 {
+		loaded += ", " + plural(r.Filters, "filter", "filters")
+	}
+	p.talk("%s from %s loaded, %d rejected", loaded, plural(r.Files, "file", "files"), len(r.Rejected))
 	return nil
 }

@@ -156,7 +156,7 @@ func (s *session) loadLocalRules() error {
 		return nil
 	}
 	rejected := 0
-	set, err := scan.LoadRules(s.node.cfg.Rules, sigma.Options{}, func(r scan.Rejected) {
+	set, err := scan.LoadRules(s.node.cfg.Rules, sigma.Options{Filters: true}, func(r scan.Rejected) {
 		rejected++
 		s.node.log.Warn("local rule rejected", "rule", r.Error())
 	})

@@ -42,12 +42,25 @@ func (r Rejected) Error() string {
 type Rule struct {
 	Path string // as given, and below it
 	*sigma.Rule
+	// Silent says that it only counts for correlations.
+	Silent bool
+}
+
+// Correlation is a loaded correlation rule and its file. Its Refs are indexes of RuleSet.Rules and
+// RuleSet.Correlations.
+type Correlation struct {
+	Path string
+	sigma.Resolved
 }
 
 // RuleSet is what folders of rules hold.
 type RuleSet struct {
-	Files    int // rule files, whatever became of them
-	Rules    []Rule
+	Files int // rule files, whatever became of them
+	Rules []Rule
+	// Correlations are there if the options ask for them, each behind those that it refers to.
+	Correlations []Correlation
+	// Filters are how many cover a rule; the rules are as they left them.
+	Filters  int
 	Rejected int
 }
 
@@ -63,20 +76,24 @@ func LoadRules(paths []string, opt sigma.Options, rejected func(Rejected)) (Rule
 
 // RuleReport is what `rules check` says; its JSON form is an interface.
 type RuleReport struct {
-	Files    int        `json:"files"`
-	Loaded   int        `json:"loaded"`
-	Rejected []Rejected `json:"rejected"`
+	Files        int        `json:"files"`
+	Loaded       int        `json:"loaded"` // detection rules alone
+	Correlations int        `json:"correlations"`
+	Filters      int        `json:"filters"`
+	Rejected     []Rejected `json:"rejected"`
 }
 
-// CheckRules says which rules below the paths load and which do not. The error names a path that is not
-// there or holds no rule file.
+// CheckRules says which rules below the paths load and which do not, correlations and filters included. The
+// error names a path that is not there or holds no rule file.
 func CheckRules(paths []string, opt sigma.Options) (RuleReport, error) {
 	report := RuleReport{Rejected: []Rejected{}}
+	opt.Correlations, opt.Filters = true, true
 	l := &ruleLoader{opt: opt, seen: map[string]bool{}, rejected: func(r Rejected) {
 		report.Rejected = append(report.Rejected, r)
 	}}
 	err := l.all(paths)
 	report.Files, report.Loaded = l.set.Files, len(l.set.Rules)
+	report.Correlations, report.Filters = len(l.set.Correlations), l.set.Filters
 	return report, err
 }
 
@@ -85,9 +102,33 @@ type ruleLoader struct {
 	seen     map[string]bool // absolute paths
 	rejected func(Rejected)
 	set      RuleSet
+	// These refer to rules of any file: their turn comes when all are read.
+	correlations inFiles[*sigma.Correlation]
+	filters      inFiles[*sigma.Filter]
 }
 
+// inFiles are documents and the file of each.
+type inFiles[T any] struct {
+	docs  []T
+	paths []string
+}
+
+func (f *inFiles[T]) add(path string, docs ...T) {
+	for _, doc := range docs {
+		f.docs, f.paths = append(f.docs, doc), append(f.paths, path)
+	}
+}
+
+// all reads the paths, and then puts together what refers to one another.
 func (l *ruleLoader) all(paths []string) error {
+	if err := l.read(paths); err != nil {
+		return err
+	}
+	l.resolve()
+	return nil
+}
+
+func (l *ruleLoader) read(paths []string) error {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -150,8 +191,41 @@ func (l *ruleLoader) file(path string) {
 		l.reject(Rejected{File: path, Line: max(r.Line, r.Err.Line), ID: r.ID, Title: r.Title, Reason: string(r.Err.Reason), Detail: r.Err.Error()})
 	}
 	for _, r := range found.Rules {
-		l.set.Rules = append(l.set.Rules, Rule{path, r})
+		l.set.Rules = append(l.set.Rules, Rule{Path: path, Rule: r})
 	}
+	l.correlations.add(path, found.Correlations...)
+	l.filters.add(path, found.Filters...)
+}
+
+// resolve applies the filters and finds what the correlations refer to, in all files.
+func (l *ruleLoader) resolve() {
+	rules := make([]*sigma.Rule, len(l.set.Rules))
+	for i, r := range l.set.Rules {
+		rules[i] = r.Rule
+	}
+	rules, problems := sigma.Apply(rules, l.filters.docs)
+	l.set.Filters = len(l.filters.docs)
+	for _, p := range problems {
+		if !p.Partly {
+			l.set.Filters--
+		}
+		l.problem(l.filters.paths[p.Index], l.filters.docs[p.Index].Attributes, p.Err)
+	}
+	found, problems := sigma.Resolve(rules, l.correlations.docs)
+	for _, p := range problems {
+		l.problem(l.correlations.paths[p.Index], l.correlations.docs[p.Index].Attributes, p.Err)
+	}
+	for _, r := range found.Correlations {
+		l.set.Correlations = append(l.set.Correlations, Correlation{l.correlations.paths[r.Index], r})
+	}
+	for i := range rules {
+		l.set.Rules[i].Rule, l.set.Rules[i].Silent = rules[i], found.Silent[i]
+	}
+}
+
+// problem rejects a document for what it says of others.
+func (l *ruleLoader) problem(path string, about *sigma.Rule, err *sigma.Error) {
+	l.reject(Rejected{File: path, Line: err.Line, ID: about.ID, Title: about.Title, Reason: string(err.Reason), Detail: err.Error()})
 }
 
 // rejectedFile is about a file of which no rule can be read.

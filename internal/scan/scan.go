@@ -174,7 +174,9 @@ type scanner struct {
 
 // load reads rules and indicators and makes them live.
 func (s *scanner) load() error {
-	rules, err := LoadRules(s.opt.Rules, s.opt.Sigma, s.opt.OnRejected)
+	opt := s.opt.Sigma
+	opt.Correlations, opt.Filters = false, true // correlations are not run: they are rejected, and the rules that they count are told
+	rules, err := LoadRules(s.opt.Rules, opt, s.opt.OnRejected)
 	s.stats.RulesLoaded, s.stats.RulesRejected = len(rules.Rules), rules.Rejected
 	if err != nil {
 		return err

@@ -40,8 +40,7 @@ func (Or) isExpr()  {}
 func (Of) isExpr()  {}
 
 // parseConditions reads the condition key: one condition or a list, which is OR.
-func parseConditions(n *yaml.Node, selections []Selection) (Expr, error) {
-	const path = "detection.condition"
+func parseConditions(n *yaml.Node, path string, selections []Selection) (Expr, error) {
 	n = resolve(n)
 	nodes := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode {
@@ -82,6 +81,10 @@ type conditionParser struct {
 	selections []Selection
 	index      map[string]int
 	references int
+	// noun is what the names are: rules in a correlation's condition.
+	noun string
+	// anyCase reads AND as and: the specification writes the conditions of correlations so.
+	anyCase bool
 
 	input  string
 	pos    int // of the next token
@@ -91,7 +94,7 @@ type conditionParser struct {
 }
 
 func newConditionParser(selections []Selection) *conditionParser {
-	p := &conditionParser{selections: selections, index: make(map[string]int, len(selections))}
+	p := &conditionParser{selections: selections, index: make(map[string]int, len(selections)), noun: "search identifier"}
 	for i, sel := range selections {
 		p.index[sel.Name] = i
 	}
@@ -129,6 +132,17 @@ func (p *conditionParser) next() {
 		p.pos++
 	}
 	p.token = p.input[p.start:p.pos]
+	if lower := strings.ToLower(p.token); p.anyCase && isKeyword(lower) {
+		p.token = lower
+	}
+}
+
+func isKeyword(token string) bool {
+	switch token {
+	case "and", "or", "not", "of", "all", "any", "them":
+		return true
+	}
+	return false
 }
 
 // isWordByte tells the characters of search identifiers and of patterns over them.
@@ -141,11 +155,8 @@ func (p *conditionParser) unexpected(want string) error {
 		return fmt.Errorf("ends where %s should follow", want)
 	}
 	hint := ""
-	switch lower := strings.ToLower(p.token); lower {
-	case "and", "or", "not", "of", "all", "any", "them":
-		if lower != p.token {
-			hint = " (keywords are written in lower case)"
-		}
+	if lower := strings.ToLower(p.token); isKeyword(lower) && lower != p.token {
+		hint = " (keywords are written in lower case)"
 	}
 	return fmt.Errorf("character %d: found %s, want %s%s", p.start+1, quote(p.token), want, hint)
 }
@@ -208,7 +219,7 @@ func (p *conditionParser) not(depth int) (Expr, error) {
 // operand reads "1 of pattern" or a search identifier.
 func (p *conditionParser) operand() (Expr, error) {
 	if p.token == "" || !isWordByte(p.token[0]) || p.token == "and" || p.token == "or" {
-		return nil, p.unexpected("a search identifier")
+		return nil, p.unexpected("a " + p.noun)
 	}
 	word := p.token
 	p.next()
@@ -217,7 +228,7 @@ func (p *conditionParser) operand() (Expr, error) {
 	}
 	i, ok := p.index[word]
 	if !ok {
-		return nil, fmt.Errorf("search identifier %s is not defined", quote(word))
+		return nil, fmt.Errorf("%s %s is not defined", p.noun, quote(word))
 	}
 	return Ref{Name: word, Index: i}, p.count(1)
 }
@@ -230,7 +241,7 @@ func (p *conditionParser) of(quantifier string) (Expr, error) {
 	}
 	p.next()
 	if p.token == "" || !isWordByte(p.token[0]) {
-		return nil, p.unexpected("them or a pattern of search identifiers")
+		return nil, p.unexpected("them or a pattern of " + p.noun + "s")
 	}
 	x := Of{All: quantifier == "all", Pattern: p.token}
 	for i, sel := range p.selections {
@@ -241,7 +252,7 @@ func (p *conditionParser) of(quantifier string) (Expr, error) {
 		}
 	}
 	if len(x.Indexes) == 0 {
-		return nil, fmt.Errorf("%s of %s: no search identifier fits", quantifier, quote(x.Pattern))
+		return nil, fmt.Errorf("%s of %s: no %s fits", quantifier, quote(x.Pattern), p.noun)
 	}
 	p.next()
 	return x, p.count(len(x.Indexes))
@@ -250,7 +261,7 @@ func (p *conditionParser) of(quantifier string) (Expr, error) {
 func (p *conditionParser) count(n int) error {
 	if p.references += n; p.references > MaxReferences {
 		p.reason = ReasonLimit
-		return fmt.Errorf("refers to more than %d search identifiers", MaxReferences)
+		return fmt.Errorf("refers to more than %d %ss", MaxReferences, p.noun)
 	}
 	return nil
 }

@@ -6,24 +6,30 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// detectionParser reads one rule's detection and keeps account of what the rule's values cost.
+// detectionParser reads one rule's detection, or one filter's, and keeps account of what its values cost.
 type detectionParser struct {
 	opt        Options
+	section    string // detection or filter
 	values     int
 	bytes      int
 	regexpSize int
 }
 
 func parseDetection(n *yaml.Node, opt Options) (Detection, error) {
-	var det Detection
-	pairs, err := mapping(n, "detection")
+	const section = "detection"
+	pairs, err := mapping(n, section)
 	if err != nil {
-		return det, err
+		return Detection{}, err
 	}
-	parser := &detectionParser{opt: opt}
+	return parseSearch(section, n.Line, pairs, opt)
+}
+
+// parseSearch reads search identifiers and the condition over them.
+func parseSearch(section string, line int, pairs []pair, opt Options) (det Detection, err error) {
+	parser := &detectionParser{opt: opt, section: section}
 	var condition *pair
 	for i, p := range pairs {
-		path := "detection." + quotedKey(p.key)
+		path := section + "." + quotedKey(p.key)
 		switch {
 		case p.key == "condition":
 			condition = &pairs[i]
@@ -32,7 +38,7 @@ func parseDetection(n *yaml.Node, opt Options) (Detection, error) {
 			return det, errorAt(p.line, path, ReasonAggregation,
 				"timeframe belongs to the legacy aggregation, which is not supported: use a correlation rule")
 		case len(p.key) > MaxName:
-			return det, errorAt(p.line, "detection", ReasonLimit, "name of more than %d bytes", MaxName)
+			return det, errorAt(p.line, section, ReasonLimit, "name of more than %d bytes", MaxName)
 		case len(det.Selections) == MaxSelections:
 			return det, errorAt(p.line, path, ReasonLimit, "more than %d search identifiers", MaxSelections)
 		}
@@ -44,11 +50,11 @@ func parseDetection(n *yaml.Node, opt Options) (Detection, error) {
 	}
 	switch {
 	case condition == nil:
-		return det, errorAt(n.Line, "detection.condition", ReasonStructure, "missing")
+		return det, errorAt(line, section+".condition", ReasonStructure, "missing")
 	case len(det.Selections) == 0:
-		return det, errorAt(n.Line, "detection", ReasonStructure, "no search identifiers")
+		return det, errorAt(line, section, ReasonStructure, "no search identifiers")
 	}
-	det.Condition, err = parseConditions(condition.value, det.Selections)
+	det.Condition, err = parseConditions(condition.value, section+".condition", det.Selections)
 	return det, err
 }
 
@@ -126,7 +132,7 @@ func (d *detectionParser) alternative(n *yaml.Node, path string) (Alternative, e
 // item reads one "field|modifiers" key with its values.
 func (d *detectionParser) item(key string, nodes []*yaml.Node, isList bool, line int, path string) (Item, error) {
 	if len(key) > MaxName {
-		return Item{}, errorAt(line, "detection", ReasonLimit, "name of more than %d bytes", MaxName)
+		return Item{}, errorAt(line, d.section, ReasonLimit, "name of more than %d bytes", MaxName)
 	}
 	names := strings.Split(key, "|")
 	item := Item{Field: names[0], Modifiers: names[1:], Line: line}

@@ -49,13 +49,16 @@ func readDocuments(data []byte) ([]*yaml.Node, error) {
 	}
 }
 
-// measure counts the nodes below n with every alias expanded. It stops at the limits, so that
-// neither an alias bomb nor an alias that contains itself costs more than MaxNodes steps.
-func measure(n *yaml.Node) error {
-	nodes := 0
+// size is what a document amounts to with every alias expanded.
+type size struct{ nodes, text int }
+
+// measure tells the size of what is below n. It stops at the limits, so that neither an alias bomb nor an alias
+// that contains itself costs more than MaxNodes steps.
+func measure(n *yaml.Node) (size, error) {
+	var total size
 	var walk func(n *yaml.Node, depth int) error
 	walk = func(n *yaml.Node, depth int) error {
-		if nodes++; nodes > MaxNodes {
+		if total.nodes++; total.nodes > MaxNodes {
 			return errorAt(n.Line, "", ReasonLimit, "more than %d YAML nodes with aliases expanded", MaxNodes)
 		}
 		if depth > MaxDepth {
@@ -64,6 +67,7 @@ func measure(n *yaml.Node) error {
 		if n.Kind == yaml.AliasNode {
 			return walk(n.Alias, depth+1)
 		}
+		total.text += len(n.Value)
 		for _, child := range n.Content {
 			if err := walk(child, depth+1); err != nil {
 				return err
@@ -71,7 +75,7 @@ func measure(n *yaml.Node) error {
 		}
 		return nil
 	}
-	return walk(n, 0)
+	return total, walk(n, 0)
 }
 
 // resolve follows aliases; measure has shown that they end.

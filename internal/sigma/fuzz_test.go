@@ -15,6 +15,14 @@ var (
 		"title: t\nlogsource: {service: s}\ndetection:\n  k:\n    '|all': [a, b]\n  t: {A|hour|gte: 3, B|exists: false, C|fieldref|neq: D, E|lt: 1.5}\n  condition: all of them\n",
 		"title: t\nlogsource: {service: s}\ndetection:\n  a: &x {A|windash|wide|base64: ' -f'}\n  b: {<<: *x, B|expand: '%one%'}\n  condition: a or b\n",
 		"---\naction: global\n---\ntitle: t\ncorrelation: {type: event_count}\n---\nfilter: {}\n",
+		"title: t\nname: a\nlogsource: {product: p}\ndetection: {s: {A: b}, condition: s}\n---\ntitle: c\nname: c\ncorrelation: {type: event_count, rules: [a], group-by: [x], " +
+			"aliases: {x: {a: A}}, timespan: 1h, condition: {gte: 3, lt: 9}, generate: true}\n---\ntitle: d\ncorrelation: {type: temporal_ordered, rules: [c, a], timespan: 2M, condition: c AND not a}\n",
+		"title: c\nid: 1\ncorrelation: {type: value_count, rules: ['1', '2'], timespan: 1s, condition: {field: [A, B], neq: 0}}\n---\ntitle: d\nid: 2\n" +
+			"correlation: {type: value_percentile, rules: '1', timespan: 1w, condition: {field: A, percentile: 9.5, eq: -1.5}}\ngenerate: false\n",
+		"title: c\ncorrelation: {type: temporal, timespan: 10y, condition: (a or b) and not (c or a)}\n---\ntitle: d\ncorrelation: {type: value_median, rules: [a, b], timespan: 1d, condition: {field: A, gt: 1e9}}\n",
+		"title: a\nid: 1\nlogsource: {product: p, service: s}\ndetection: {'filter 1: s': {A: b}, condition: 1 of them}\n---\ntitle: f\nlogsource: {product: p}\n" +
+			"filter: {rules: any, s: {U|startswith: adm_}, condition: not s}\n---\ntitle: g\nlogsource: {service: s}\nfilter: {rules: ['1', b], s: [x, y], t: {A: b}, condition: all of them or s}\n",
+		"action: global\ntitle: g\nlogsource: {product: p}\ndetection: {s: {A: b}, condition: 1 of *}\n---\ndetection: {t: {A: c}}\n---\naction: repeat\nlevel: low\n---\naction: reset\n---\naction: repeat\nid: x\n",
 		"title: &t [*t]\n",
 		"\xef\xbb\xbftitle: t\r\n",
 	}
@@ -26,7 +34,7 @@ var (
 )
 
 func TestSeeds(t *testing.T) {
-	if len(ruleSeeds) < 8 || len(conditionSeeds) < 12 || len(patternSeeds) < 12 {
+	if len(ruleSeeds) < 13 || len(conditionSeeds) < 12 || len(patternSeeds) < 12 {
 		t.Errorf("%d rule, %d condition and %d pattern seeds", len(ruleSeeds), len(conditionSeeds), len(patternSeeds))
 	}
 }
@@ -37,7 +45,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := Parse(data, Options{Placeholders: map[string][]string{"one": {"1", "2*"}}})
+		got, err := Parse(data, Options{Placeholders: map[string][]string{"one": {"1", "2*"}}, Correlations: true, Filters: true})
 		if err != nil {
 			var e *Error
 			if !errors.As(err, &e) || e.Reason == "" || e.Detail == "" {
@@ -53,7 +61,64 @@ func FuzzParse(f *testing.F) {
 		for _, r := range got.Rules {
 			checkRule(t, r)
 		}
+		for _, c := range got.Correlations {
+			checkCorrelation(t, c)
+		}
+		for _, f := range got.Filters {
+			checkRule(t, f.Attributes)
+		}
+		narrowed, problems := Apply(got.Rules, got.Filters)
+		for _, r := range narrowed {
+			checkRule(t, r)
+		}
+		checkProblems(t, problems, len(got.Filters))
+		resolved, problems := Resolve(narrowed, got.Correlations)
+		checkProblems(t, problems, len(got.Correlations))
+		checkResolution(t, resolved, len(narrowed))
+		if n := len(resolved.Correlations) + len(problems); n != len(got.Correlations) {
+			t.Fatalf("%d of %d correlations are loaded or refused", n, len(got.Correlations))
+		}
 	})
+}
+
+func checkProblems(t *testing.T, problems []Problem, docs int) {
+	for _, p := range problems {
+		if p.Index < 0 || p.Index >= docs || p.Err == nil || p.Err.Reason == "" || p.Err.Detail == "" {
+			t.Fatalf("problem %+v has no reason", p)
+		}
+	}
+}
+
+func checkCorrelation(t *testing.T, c *Correlation) {
+	temporal := c.Type == Temporal || c.Type == TemporalOrdered
+	if c.Attributes.Title == "" || len(c.Rules) == 0 || c.Timespan <= 0 || c.Timespan > MaxTimespan ||
+		!temporal && len(c.Bounds) == 0 || c.Sequence != nil && (!temporal || len(c.Bounds) > 0) {
+		t.Fatalf("incomplete correlation %+v", c)
+	}
+	if c.Sequence != nil {
+		checkExpr(t, c.Sequence, len(c.Rules))
+	}
+}
+
+func checkResolution(t *testing.T, r Resolution, rules int) {
+	if len(r.Silent) != rules {
+		t.Fatalf("%d of %d rules are silent or not", len(r.Silent), rules)
+	}
+	for i, c := range r.Correlations {
+		if len(c.Refs) != len(c.Correlation.Rules) {
+			t.Fatalf("%d references, want %d", len(c.Refs), len(c.Correlation.Rules))
+		}
+		for _, ref := range c.Refs {
+			if ref.Index < 0 || ref.Correlation && ref.Index >= i || !ref.Correlation && ref.Index >= rules {
+				t.Fatalf("correlation %d refers to %+v", i, ref)
+			}
+		}
+		for alias, fields := range c.Correlation.Aliases {
+			if len(fields) != len(c.Correlation.Rules) {
+				t.Fatalf("alias %q speaks of %d rules, want %d", alias, len(fields), len(c.Correlation.Rules))
+			}
+		}
+	}
 }
 
 func checkRule(t *testing.T, r *Rule) {

@@ -17,12 +17,17 @@ func rule(detection string) string {
 // reject parses and wants one rejected document.
 func reject(t *testing.T, data string) *sigma.Error {
 	t.Helper()
-	got, err := sigma.Parse([]byte(data), sigma.Options{})
+	return rejectBy(t, data, sigma.Options{})
+}
+
+func rejectBy(t *testing.T, data string, opt sigma.Options) *sigma.Error {
+	t.Helper()
+	got, err := sigma.Parse([]byte(data), opt)
 	if err != nil {
 		return err.(*sigma.Error)
 	}
-	if len(got.Rules) != 0 || len(got.Rejected) != 1 {
-		t.Fatalf("loaded %d rules and rejected %d, want one rejection", len(got.Rules), len(got.Rejected))
+	if len(got.Rules) != 0 || len(got.Correlations)+len(got.Filters) != 0 || len(got.Rejected) != 1 {
+		t.Fatalf("loaded %d rules and %d correlations and rejected %d, want one rejection", len(got.Rules), len(got.Correlations), len(got.Rejected))
 	}
 	return got.Rejected[0].Err
 }

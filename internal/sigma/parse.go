@@ -13,12 +13,18 @@ type Options struct {
 	// Placeholders gives the values of %name% placeholders (modifier expand). Values are Sigma
 	// strings: wildcards work. A rule that needs a name which is not here is rejected.
 	Placeholders map[string][]string
+	// Correlations says that the reader runs correlation rules; without it they are rejected.
+	Correlations bool
+	// Filters says that the reader applies filters (Apply); without it they are rejected.
+	Filters bool
 }
 
 // Collection is what one rule file holds.
 type Collection struct {
-	Rules []*Rule
-	// Rejected lists the documents that are no usable detection rule, in the order of the file.
+	Rules        []*Rule
+	Correlations []*Correlation
+	Filters      []*Filter
+	// Rejected lists the documents that are of no use, in the order of the file.
 	Rejected []Rejection
 }
 
@@ -30,90 +36,124 @@ type Rejection struct {
 	Err       *Error
 }
 
-// Parse reads a rule file: one or more YAML documents. Each document stands for itself: a rejected
-// one does not keep its neighbours from loading. The error is an *Error and says that the file as a
-// whole cannot be read; then there are no rules.
+// Parse reads a rule file: one or more YAML documents. Each document stands for itself, unless it is part
+// of a legacy collection (action): a rejected one does not keep its neighbours from loading. The error is an
+// *Error and says that the file as a whole cannot be read; then there are no rules.
 func Parse(data []byte, opt Options) (*Collection, error) {
 	docs, err := readDocuments(data)
 	if err != nil {
 		return nil, err
 	}
-	out := &Collection{}
-	for _, doc := range docs {
-		rule, err := parseDocument(doc, opt)
-		if err == nil {
-			out.Rules = append(out.Rules, rule)
-			continue
+	c := &collector{opt: opt}
+	for _, node := range docs {
+		if about, err := c.add(node); err != nil {
+			c.reject(about, err)
 		}
-		rejection := Rejection{Line: doc.Line, Err: &Error{}}
-		if !errors.As(err, &rejection.Err) {
-			rejection.Err = errorAt(doc.Line, "", ReasonStructure, "%v", err)
-		}
-		if rule != nil {
-			rejection.ID, rejection.Title = rule.ID, rule.Title
-		}
-		out.Rejected = append(out.Rejected, rejection)
 	}
-	return out, nil
+	c.reset()
+	return &c.out, nil
 }
 
-// parseDocument reads one document. Beside an error it returns what is known of the rule, for the
-// report.
-func parseDocument(doc *yaml.Node, opt Options) (*Rule, error) {
-	if err := measure(doc); err != nil {
-		return nil, err
-	}
-	pairs, err := mapping(doc, "")
+// document is one YAML document, taken apart as far as all kinds of documents have in common.
+type document struct {
+	// about is what the document says about itself.
+	about *Rule
+	// parts are the other keys that the specification knows.
+	parts map[string]pair
+}
+
+// readDocument reads what all documents have. Beside an error it returns what is known, for the report.
+func readDocument(n *yaml.Node) (*document, error) {
+	doc := &document{about: &Rule{Line: n.Line}, parts: map[string]pair{}}
+	pairs, err := mapping(n, "")
 	if err != nil {
-		return nil, err
+		return doc, err
 	}
-	rule := &Rule{Line: doc.Line}
-	var logsource, detection *pair
-	for i, p := range pairs {
+	for _, p := range pairs {
 		switch p.key {
-		case "logsource":
-			logsource = &pairs[i]
-		case "detection":
-			detection = &pairs[i]
+		case "logsource", "detection", "correlation", "filter", "generate":
+			doc.parts[p.key] = p
 		default:
-			if err := rule.setAttribute(p); err != nil {
-				return rule, err
+			if err := doc.about.setAttribute(p); err != nil {
+				return doc, err
 			}
 		}
 	}
-	if err := refuseKind(pairs); err != nil {
-		return rule, err
-	}
-	switch {
-	case rule.Title == "":
-		return rule, errorAt(doc.Line, "title", ReasonStructure, "missing")
-	case logsource == nil:
-		return rule, errorAt(doc.Line, "logsource", ReasonStructure, "missing")
-	case detection == nil:
-		return rule, errorAt(doc.Line, "detection", ReasonStructure, "missing")
-	}
-	if rule.Logsource, err = parseLogsource(logsource.value); err != nil {
-		return rule, err
-	}
-	rule.Detection, err = parseDetection(detection.value, opt)
-	return rule, err
+	return doc, nil
 }
 
-// refuseKind recognises the documents that are no detection rules. Correlations and filters get
-// readers of their own: this is where they will part ways.
-func refuseKind(pairs []pair) error {
-	for _, p := range pairs {
-		switch p.key {
-		case "correlation":
-			return errorAt(p.line, p.key, ReasonCorrelation, "correlation rules are not supported yet")
-		case "filter":
-			return errorAt(p.line, p.key, ReasonFilter, "filters are not supported yet")
-		case "action":
-			return errorAt(p.line, p.key, ReasonCollection,
-				"legacy rule collections (action: global, reset, repeat) are not supported: write whole rules")
+// read reads a document as what it is.
+func (c *collector) read(doc *document) error {
+	if p, ok := doc.parts["correlation"]; ok {
+		if !c.opt.Correlations {
+			return errorAt(p.line, p.key, ReasonCorrelation, "correlation rules are not supported here")
 		}
+		x, err := parseCorrelation(doc)
+		if err == nil {
+			c.out.Correlations = append(c.out.Correlations, x)
+		}
+		return err
+	}
+	if p, ok := doc.parts["filter"]; ok {
+		if !c.opt.Filters {
+			return errorAt(p.line, p.key, ReasonFilter, "filters are not supported here")
+		}
+		x, err := parseFilter(doc, c.opt)
+		if err == nil {
+			c.out.Filters = append(c.out.Filters, x)
+		}
+		return err
+	}
+	rule, err := parseRule(doc, c.opt)
+	if err == nil {
+		c.out.Rules = append(c.out.Rules, rule)
+	}
+	return err
+}
+
+func (c *collector) reject(about *Rule, err error) {
+	rejection := Rejection{ID: about.ID, Title: about.Title, Line: about.Line, Err: &Error{}}
+	if !errors.As(err, &rejection.Err) {
+		rejection.Err = errorAt(about.Line, "", ReasonStructure, "%v", err)
+	}
+	c.out.Rejected = append(c.out.Rejected, rejection)
+}
+
+// need returns a part that must be there.
+func (d *document) need(key string) (*yaml.Node, error) {
+	p, ok := d.parts[key]
+	if !ok {
+		return nil, errorAt(d.about.Line, key, ReasonStructure, "missing")
+	}
+	return p.value, nil
+}
+
+// titled wants the one attribute that every document must have.
+func (d *document) titled() error {
+	if d.about.Title == "" {
+		return errorAt(d.about.Line, "title", ReasonStructure, "missing")
 	}
 	return nil
+}
+
+func parseRule(doc *document, opt Options) (*Rule, error) {
+	rule := doc.about
+	if err := doc.titled(); err != nil {
+		return nil, err
+	}
+	logsource, err := doc.need("logsource")
+	if err != nil {
+		return nil, err
+	}
+	detection, err := doc.need("detection")
+	if err != nil {
+		return nil, err
+	}
+	if rule.Logsource, err = parseLogsource(logsource); err != nil {
+		return nil, err
+	}
+	rule.Detection, err = parseDetection(detection, opt)
+	return rule, err
 }
 
 // levels are those of the specification, "Level".

@@ -18,6 +18,11 @@ const (
 	MaxStructure = 400_000
 	// MaxNodes bounds the YAML nodes of one document, counted with every alias expanded.
 	MaxNodes = 100_000
+	// MaxFileNodes bounds the YAML nodes of all documents of one file, counted with every alias expanded and
+	// with what a collection merges into each (action: global, repeat).
+	MaxFileNodes = 500_000
+	// MaxFileText bounds the text of these nodes, in bytes.
+	MaxFileText = 2 * MaxFileSize
 	// MaxDepth bounds the nesting of YAML collections in one document.
 	MaxDepth = 32
 	// MaxSelections bounds the search identifiers of one rule.
@@ -51,6 +56,16 @@ const (
 	MaxRegexpSize = 10_000
 	// MaxRuleRegexpSize bounds the programs of all regular expressions of one rule.
 	MaxRuleRegexpSize = 200_000
+	// MaxRefs bounds the rules that one correlation or filter refers to.
+	MaxRefs = 100
+	// MaxGroupBy bounds the fields by which one correlation groups, and those whose values it counts.
+	MaxGroupBy = 16
+	// MaxAliases bounds the field aliases of one correlation.
+	MaxAliases = 64
+	// MaxTimespan bounds the window of a correlation.
+	MaxTimespan = 10 * year
+	// MaxCount bounds the numbers that events, values or rules are counted against.
+	MaxCount = 1_000_000_000
 )
 
 // Logsource names the telemetry a rule is meant for; empty parts are free (specification,
