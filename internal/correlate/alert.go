@@ -78,7 +78,7 @@ func (c *correlation) reference(e *entry) Reference {
 		Computer: e.origin.computer, Channel: e.origin.channel, EventID: e.origin.eventID,
 	}
 	for i, key := range c.Refs {
-		if e.rules&(1<<i) != 0 {
+		if e.rules.has(i) {
 			r.Rules = append(r.Rules, key)
 		}
 	}

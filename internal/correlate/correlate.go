@@ -42,7 +42,6 @@ package correlate
 import (
 	"cmp"
 	"container/heap"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -56,14 +55,12 @@ import (
 
 const (
 	// MaxCorrelations bounds the correlations of one engine.
-	MaxCorrelations = 1000
+	MaxCorrelations = sigma.MaxCorrelations
 	// MaxRules bounds the rules that one correlation refers to, MaxOrdered those of temporal_ordered with an
 	// expression, and MaxFields those that it groups by, and those that it counts.
-	MaxRules, MaxOrdered, MaxFields = 64, 10, 16
+	MaxRules, MaxOrdered, MaxFields = sigma.MaxRefs, 10, sigma.MaxGroupBy
 	// MaxDepth bounds chains of correlations over correlations.
-	MaxDepth = 8
-	// MaxTimespan bounds the length of a window.
-	MaxTimespan = 10 * 366 * 24 * time.Hour
+	MaxDepth = sigma.MaxChain
 	// MaxEvents bounds the events that one group holds. Of more, the earliest is forgotten; where that is still to
 	// be judged with others that are complete, they are judged.
 	MaxEvents = 10_000
@@ -80,7 +77,7 @@ const (
 	// maxText bounds a value that is compared or shown, in bytes; longer ones are known by their SHA-256.
 	maxText = 256
 	// What is held costs about so many bytes beside its texts.
-	entryBytes, groupBytes, valueBytes = 160, 600, 120
+	entryBytes, groupBytes, valueBytes = 170, 600, 120
 )
 
 // DefaultLateness is by how much events may be out of order unless an engine is told otherwise.
@@ -142,7 +139,7 @@ func latenessOf(d time.Duration) int64 {
 	if d == 0 {
 		d = DefaultLateness
 	}
-	if d > MaxTimespan {
+	if d > sigma.MaxTimespan {
 		return forever // times are reckoned with in 64 bits
 	}
 	return max(int64(d), 0)
@@ -465,17 +462,14 @@ func (w *wakes) Pop() any {
 	return g
 }
 
-var errUnknown = errors.New("no such correlation")
-
 // StatsOf gives one correlation's counts.
-func (e *Engine) StatsOf(key Key) (Stats, error) {
+func (e *Engine) StatsOf(key Key) (st Stats, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := e.live[key]
-	if c == nil {
-		return Stats{}, errUnknown
+	if c := e.live[key]; c != nil {
+		return c.stats.with(c), true
 	}
-	return c.stats.with(c), nil
+	return Stats{}, false
 }
 
 // Stats gives the counts of all correlations together.

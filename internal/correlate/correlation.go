@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +63,7 @@ type part struct {
 	shown  []string
 	value  string
 	number float64
-	rules  uint64
+	rules  ruleSet
 	from   *sighting
 }
 
@@ -117,7 +116,8 @@ func (c *correlation) take(o *occurrence) {
 
 // part reads what a hit of the index-th reference is for the correlation.
 func (c *correlation) part(s *sighting, index int) {
-	p := part{rules: 1 << index, from: s}
+	p := part{from: s}
+	p.rules.add(index)
 	ref := &c.refs[index]
 	c.key = c.key[:0]
 	for _, name := range ref.group {
@@ -136,7 +136,7 @@ func (c *correlation) part(s *sighting, index int) {
 	}
 	for i := range c.parts {
 		if q := &c.parts[i]; q.group == p.group && q.value == p.value && q.number == p.number {
-			q.rules |= p.rules
+			q.rules.join(p.rules)
 			return
 		}
 	}
@@ -410,6 +410,3 @@ func (e *Engine) largest() (out *correlation) {
 	}
 	return out
 }
-
-// String names the correlation for tests and logs.
-func (c *correlation) String() string { return fmt.Sprintf("%s (%s)", c.Key.ID, c.Type) }

@@ -9,7 +9,7 @@ import (
 // entry is one event in a group.
 type entry struct {
 	place
-	rules  uint64 // the references it is a hit of
+	rules  ruleSet // the references it is a hit of
 	number float64
 	value  *value
 	origin *origin
@@ -115,7 +115,7 @@ func (g *group) insert(e entry) int {
 		g.next, g.open = i, false // late: the windows that it is in look different now
 	}
 	for rule := range g.rules {
-		if e.rules&(1<<rule) != 0 {
+		if e.rules.has(rule) {
 			g.rules[rule].insert(e.place)
 		}
 	}
@@ -142,7 +142,7 @@ func (g *group) remove(from, to int) {
 			}
 		}
 		for rule := range g.rules {
-			if e.rules&(1<<rule) != 0 {
+			if e.rules.has(rule) {
 				g.rules[rule].remove(e.place)
 			}
 		}

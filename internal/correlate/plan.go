@@ -51,6 +51,18 @@ type ref struct {
 	group, values []string
 }
 
+// ruleSet are references of one correlation, by their indexes.
+type ruleSet [(MaxRules + 63) / 64]uint64
+
+func (s *ruleSet) add(index int)      { s[index/64] |= 1 << (index % 64) }
+func (s *ruleSet) has(index int) bool { return s[index/64]&(1<<(index%64)) != 0 }
+
+func (s *ruleSet) join(t ruleSet) {
+	for i := range s {
+		s[i] |= t[i]
+	}
+}
+
 // edge says that a correlation refers to another one, or a rule, by its index-th reference.
 type edge struct {
 	from  *correlation
@@ -64,8 +76,8 @@ func Check(c *sigma.Correlation) error {
 		return errors.New("the correlation refers to no rule")
 	case len(c.Rules) > MaxRules:
 		return fmt.Errorf("the correlation refers to %d rules, at most %d are possible", len(c.Rules), MaxRules)
-	case c.Timespan <= 0 || c.Timespan > MaxTimespan:
-		return fmt.Errorf("the correlation's timespan is %s, possible is more than none and at most %s", c.Timespan, MaxTimespan)
+	case c.Timespan <= 0 || c.Timespan > sigma.MaxTimespan:
+		return fmt.Errorf("the correlation's timespan is %s, possible is more than none and at most %s", c.Timespan, sigma.MaxTimespan)
 	case len(c.GroupBy) > MaxFields || len(c.Fields) > MaxFields:
 		return fmt.Errorf("the correlation groups by %d fields and counts %d, at most %d are possible", len(c.GroupBy), len(c.Fields), MaxFields)
 	}

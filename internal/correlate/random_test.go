@@ -203,23 +203,23 @@ func checkHeld(t testing.TB, e *Engine) {
 			for i, x := range g.entries {
 				own += x.bytes
 				if i > 0 && x.before(g.entries[i-1].place) {
-					t.Fatalf("%s: the entries of group %q are not in order", c, key)
+					t.Fatalf("%s: the entries of group %q are not in order", c.Key.ID, key)
 				}
 			}
 			for text, v := range g.values {
 				own += valueBytes + len(text)
 				if v.held <= 0 {
-					t.Fatalf("%s: value %q is held by nobody", c, text)
+					t.Fatalf("%s: value %q is held by nobody", c.Key.ID, text)
 				}
 			}
 			if own != g.bytes || g.slot < 0 || e.wakes[g.slot] != g {
-				t.Fatalf("%s: group %q has %d bytes, booked are %d; slot %d", c, key, own, g.bytes, g.slot)
+				t.Fatalf("%s: group %q has %d bytes, booked are %d; slot %d", c.Key.ID, key, own, g.bytes, g.slot)
 			}
 			events += len(g.entries)
 			bytes += g.bytes
 		}
 		if events != c.events || bytes != c.bytes {
-			t.Fatalf("%s: %d events, %d bytes; booked are %d, %d", c, events, bytes, c.events, c.bytes)
+			t.Fatalf("%s: %d events, %d bytes; booked are %d, %d", c.Key.ID, events, bytes, c.events, c.bytes)
 		}
 		total += bytes
 	}
