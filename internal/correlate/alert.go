@@ -3,7 +3,6 @@ package correlate
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"shieldwall/internal/event"
@@ -116,24 +115,36 @@ func (t *telling) occurrence() *occurrence {
 	return o
 }
 
-// Reason says in words what was counted, for an analyst.
-func (a *Alert) Reason() string {
-	var b strings.Builder
-	b.WriteString(strconv.FormatFloat(a.Count, 'g', -1, 64))
-	switch a.Correlation.Type {
-	case sigma.EventCount:
-		b.WriteString(" events")
-	case sigma.ValueCount:
-		b.WriteString(" values of " + strings.Join(a.Correlation.Fields, ", "))
-	case sigma.Temporal:
-		b.WriteString(" rules")
-	case sigma.TemporalOrdered:
-		b.WriteString(" rules in order")
-	default:
-		b.WriteString(" as " + string(a.Correlation.Type) + " of " + strings.Join(a.Correlation.Fields, ", "))
+// Fields are what a detection shows of the alert: the group, what was counted, since when, and the other events.
+// A group-by field of the same name comes first.
+func (a *Alert) Fields() []event.Field {
+	others := event.Value{Kind: event.List}
+	for _, h := range a.Hits[:len(a.Hits)-1] {
+		others.Items = append(others.Items, event.Str(h.note()))
 	}
-	b.WriteString(" in " + a.Last.Sub(a.First).String())
-	return b.String()
+	out := slices.Clone(a.Group)
+	for _, f := range []event.Field{
+		{Name: "Count", Value: event.Num(strconv.FormatFloat(a.Count, 'f', -1, 64))},
+		{Name: "FirstEvent", Value: event.Str(a.First.Format(time.RFC3339Nano))},
+		{Name: "Events", Value: event.Num(strconv.Itoa(a.Events))},
+		{Name: "OtherEvents", Value: others},
+	} {
+		if !slices.ContainsFunc(a.Group, func(g event.Field) bool { return g.Name == f.Name }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// note says for an analyst which event it is.
+func (r *Reference) note() string {
+	out := r.Time.Format(time.RFC3339Nano)
+	for _, part := range []string{r.Computer, r.Source, r.Record} {
+		if part != "" {
+			out += " " + part
+		}
+	}
+	return out
 }
 
 // LastHit is the event with which the window ended.
