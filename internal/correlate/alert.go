@@ -159,6 +159,8 @@ type Stats struct {
 	Late, Dropped int64
 	// UsedUp events belonged to a window that had been told or turned down.
 	UsedUp int64
+	// Repeated events are records that were held already.
+	Repeated int64
 	// Ungrouped events have no value for a group-by field, Unvalued ones none that counts, Untimed ones no time.
 	Ungrouped, Unvalued, Untimed int64
 	// EvictedGroups and EvictedEvents were forgotten for want of room.
@@ -178,6 +180,7 @@ func (s *Stats) add(t Stats) {
 	s.Late += t.Late
 	s.Dropped += t.Dropped
 	s.UsedUp += t.UsedUp
+	s.Repeated += t.Repeated
 	s.Ungrouped += t.Ungrouped
 	s.Unvalued += t.Unvalued
 	s.Untimed += t.Untimed

@@ -25,6 +25,8 @@
 // whose log is read late disturbs no other. What is decided by later events alone needs the engine's clock when
 // none come (Advance), or an end (Finish).
 //
+// A record that is held already is not counted again, whatever file it comes from.
+//
 // # Fields
 //
 // An event without one of the group-by fields, or whose is null, is not counted; neither is one without a field
@@ -74,10 +76,12 @@ const (
 	maxProjected = 64
 	// maxUsed bounds the windows that a group remembers as used up.
 	maxUsed = 1024
+	// maxSame is how many events of one moment a new one is compared with, to know a record again.
+	maxSame = 256
 	// maxText bounds a value that is compared or shown, in bytes; longer ones are known by their SHA-256.
 	maxText = 256
 	// What is held costs about so many bytes beside its texts.
-	entryBytes, groupBytes, valueBytes = 170, 600, 120
+	entryBytes, groupBytes, valueBytes = 170, 450, 120
 )
 
 // DefaultLateness is by how much events may be out of order unless an engine is told otherwise.

@@ -217,6 +217,8 @@ func (c *correlation) add(o *occurrence, p *part) {
 		return
 	case g.usedUp(o.at):
 		c.stats.UsedUp++
+	case g.repeats(o, p):
+		c.stats.Repeated++
 	default:
 		at := g.insert(c.entry(g, o, p))
 		c.events++
@@ -228,6 +230,24 @@ func (c *correlation) add(o *occurrence, p *part) {
 	g.expire(mark)
 	c.engine.schedule(g)
 	c.fit(g)
+}
+
+// repeats tells whether a record is held already: a copy of a log is read, or a source sends again what it was not told
+// has arrived. Everything but the file's name has to be the same.
+func (g *group) repeats(o *occurrence, p *part) bool {
+	if o.event == nil || o.event.Record == "" {
+		return false
+	}
+	ev := o.event
+	end := g.first(o.at + 1)
+	for i := end - 1; i >= max(0, end-maxSame) && g.entries[i].time == o.at; i-- {
+		e := &g.entries[i]
+		if e.record == ev.Record && e.rules == p.rules && e.number == p.number && (e.value == nil || e.value.text == p.value) &&
+			e.origin.computer == ev.Computer && e.origin.channel == ev.Channel && e.origin.eventID == ev.EventID {
+			return true
+		}
+	}
+	return false
 }
 
 // entry copies what is kept of an occurrence.

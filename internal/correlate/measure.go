@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"shieldwall/internal/sigma"
 )
@@ -163,7 +164,7 @@ func number(text string) (float64, bool) {
 		return float64(n), err == nil
 	}
 	n, err := strconv.ParseFloat(text, 64)
-	return n + 0, err == nil && math.Abs(n) <= maxNumber // which no NaN is
+	return n + 0, err == nil && math.Abs(n) <= maxNumber && !strings.Contains(text, "_") // NaN is not within either
 }
 
 // place is where an event stands in a group: by time, and where that is the same, in the order of arrival.

@@ -37,6 +37,7 @@ type naiveGroup struct {
 type naiveEvent struct {
 	at    int64
 	seq   int
+	rec   string // its record; an alert has none
 	rules map[int]bool
 	value string
 	all   map[string]string // the fields of the event, for rules above
@@ -81,10 +82,10 @@ func newOracle(lateness int64, rules []Rule) *oracle {
 	return o
 }
 
-func (o *oracle) add(at int64, hits ...naiveHit) {
+func (o *oracle) add(at int64, record string, hits ...naiveHit) {
 	o.seq++
 	for i := range o.rules {
-		o.addTo(i, at, hits)
+		o.addTo(i, at, record, hits)
 	}
 	o.cascade()
 }
@@ -97,11 +98,11 @@ func (o *oracle) cascade() {
 		for _, v := range a.views {
 			hits = append(hits, naiveHit{o.rules[a.rule].Key.ID, v})
 		}
-		o.add(a.at, hits...)
+		o.add(a.at, "", hits...)
 	}
 }
 
-func (o *oracle) addTo(i int, at int64, hits []naiveHit) {
+func (o *oracle) addTo(i int, at int64, record string, hits []naiveHit) {
 	r := o.rules[i]
 	type part struct{ group, value string }
 	parts := map[part]*naiveEvent{}
@@ -136,7 +137,7 @@ func (o *oracle) addTo(i int, at int64, hits []naiveHit) {
 			}
 			p := part{strings.ToLower(strings.Join(group, "\x00")), strings.ToLower(strings.Join(values, "\x00"))}
 			if parts[p] == nil {
-				parts[p] = &naiveEvent{at: at, seq: o.seq, rules: map[int]bool{}, value: p.value, all: h.fields}
+				parts[p] = &naiveEvent{at: at, seq: o.seq, rec: record, rules: map[int]bool{}, value: p.value, all: h.fields}
 				order = append(order, p)
 				shown[p] = group
 			}
@@ -170,7 +171,10 @@ func (o *oracle) place(i int, g *naiveGroup, e naiveEvent) {
 		return
 	}
 	used := slices.ContainsFunc(g.used, func(u int64) bool { return u <= e.at && e.at < u+span })
-	if !used {
+	again := slices.ContainsFunc(g.events, func(x naiveEvent) bool {
+		return e.rec != "" && x.rec == e.rec && x.at == e.at && maps.Equal(x.rules, e.rules) && x.value == e.value
+	})
+	if !used && !again {
 		g.looked = min(g.looked, e.at-1)
 		g.events = append(g.events, e)
 		slices.SortStableFunc(g.events, func(a, b naiveEvent) int {

@@ -27,6 +27,7 @@ type run struct {
 type step struct {
 	at     int64
 	now    int64
+	record string
 	hits   []string
 	fields map[string]string
 }
@@ -56,7 +57,13 @@ func randomRun(r *rand.Rand, kind sigma.CorrelationType) run {
 			at += int64(r.IntN(40))
 		}
 		now += int64(r.IntN(6))
-		s := step{at: at, now: now, fields: map[string]string{}}
+		if n := len(out.steps); n > 0 && r.IntN(12) == 0 { // a record again
+			again := out.steps[r.IntN(n)]
+			again.now = now
+			out.steps = append(out.steps, again)
+			continue
+		}
+		s := step{at: at, now: now, record: fmt.Sprint(len(out.steps)), fields: map[string]string{}}
 		if r.IntN(3) == 0 {
 			s.at -= r.Int64N(jitter)
 		}
@@ -159,7 +166,7 @@ func (c run) compare(t testing.TB) (told []string) {
 			check(fmt.Sprint("step ", i), e.Advance())
 			continue
 		}
-		ev := &event.Event{Time: atNano(s.at), Record: fmt.Sprint(i)}
+		ev := &event.Event{Time: atNano(s.at), Record: s.record}
 		for name, text := range s.fields {
 			ev.Fields = append(ev.Fields, event.Field{Name: name, Value: event.Str(text)})
 		}
@@ -169,7 +176,7 @@ func (c run) compare(t testing.TB) (told []string) {
 			hits = append(hits, Hit{Key: Key{ID: h}})
 			naive = append(naive, naiveHit{h, s.fields})
 		}
-		o.add(s.at, naive...)
+		o.add(s.at, s.record, naive...)
 		check(fmt.Sprint("step ", i), e.Add(ev, ev.Time, hits...))
 	}
 	o.finish()
