@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkAdd is what a hit costs its correlation, in a steady flow that never completes a window: a thousand hosts,
-// a hundred hits a second, some of them late, or all of one host.
+// twenty hits a second, some of them late, or all of one host.
 func BenchmarkAdd(b *testing.B) {
 	for _, bb := range []struct{ name, text string }{
 		{"event_count", "type: event_count\nrules: a\ngroup-by: [host]\ntimespan: 5m\ncondition: {gte: 9999}"},
@@ -37,7 +37,7 @@ func BenchmarkAdd(b *testing.B) {
 						ev.Fields[0].Value.Text = fmt.Sprintf("host%04d.example", r.IntN(hosts))
 						ev.Fields[1].Value.Text = fmt.Sprint("user", r.IntN(5000))
 						ev.Fields[2].Value.Text = fmt.Sprint(r.IntN(1 << 20))
-						at := second(float64(i) / 100)
+						at := second(float64(i) / 20)
 						if jitter > 0 {
 							at = at.Add(-time.Duration(r.Int64N(int64(jitter))))
 						}
@@ -68,7 +68,7 @@ func BenchmarkHeld(b *testing.B) {
 			for b.Loop() {
 				before := inUse()
 				e := engine(b, Options{}, section(b, "r", bb.text))
-				for i := range 10_000 {
+				for i := range 9_900 {
 					hit(e, "a", float64(i)/10, fmt.Sprintf("value%05d", i%bb.groups))
 				}
 				st := e.Stats()

@@ -81,7 +81,7 @@ const (
 	// maxText bounds a value that is compared or shown, in bytes; longer ones are known by their SHA-256.
 	maxText = 256
 	// What is held costs about so many bytes beside its texts.
-	entryBytes, groupBytes, valueBytes = 170, 450, 120
+	entryBytes, groupBytes, valueBytes, usedBytes = 170, 450, 120, 16
 )
 
 // DefaultLateness is by how much events may be out of order unless an engine is told otherwise.

@@ -210,11 +210,9 @@ func (g *group) look(lo, hi int) verdict {
 	}
 	g.move(lo, hi)
 	s := stretch{g.rules, g.entries[lo].place, g.entries[hi-1].place}
-	n := 0
-	if g.of.inOrder() {
-		n = s.chain()
-	} else {
-		n = s.together()
+	n := s.together()
+	if g.of.inOrder() && opens(p.bounds, float64(n)) {
+		n = s.chain() // which costs more, and is no more
 	}
 	v := verdict{float64(n), opens(p.bounds, float64(n)), within(p.bounds, float64(n))}
 	if p.Sequence == nil {
@@ -235,9 +233,12 @@ func (g *group) expression(s stretch, absent func(int) bool) bool {
 
 // completed looks for a window that the entry at an index completes: the earliest moment, from its own on and
 // before its timespan has passed, at which what lies within the timespan before is enough.
-func (g *group) completed(at int) (found bool) {
+func (g *group) completed(at int) {
 	from, span := g.entries[at].time, g.of.span
 	lo := g.first(from - span + 1)
+	if end := g.first(from + span); g.measure == nil && at+1 < end && !g.look(lo, end).holds {
+		return // not even if the timespan were longer
+	}
 	for i := at; i < len(g.entries) && g.entries[i].time < from+span; i++ {
 		now := g.entries[i].time
 		if i+1 < len(g.entries) && g.entries[i+1].time == now {
@@ -249,18 +250,18 @@ func (g *group) completed(at int) (found bool) {
 		if v := g.look(lo, i+1); v.holds {
 			g.of.tell(g, v.count, lo, i+1)
 			g.use(g.entries[lo].time)
-			return true
+			return
 		}
 	}
-	return false
 }
 
 // use closes a window: what happened in it is used up, and what will come of it, too.
 func (g *group) use(from int64) {
 	i, _ := slices.BinarySearch(g.used, from)
 	g.used = slices.Insert(g.used, i, from)
+	g.of.pay(g, usedBytes)
 	if len(g.used) > maxUsed {
-		g.used = slices.Delete(g.used, 0, 1)
+		g.unuse(1)
 	}
 	start := g.first(from)
 	g.remove(start, g.first(from+g.of.span))
@@ -320,7 +321,13 @@ func (g *group) expire(mark int64) {
 	gone := mark - g.of.span
 	g.remove(0, g.first(gone+1))
 	i := sort.Search(len(g.used), func(i int) bool { return g.used[i]+g.of.span > gone+1 })
-	g.used = g.used[i:]
+	g.unuse(i)
+}
+
+// unuse forgets the first windows that were used up.
+func (g *group) unuse(n int) {
+	g.used = g.used[n:]
+	g.of.pay(g, -n*usedBytes)
 }
 
 // due is the moment that mark has to reach for something to happen in the group without a new event: at the latest

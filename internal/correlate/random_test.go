@@ -206,7 +206,7 @@ func checkHeld(t testing.TB, e *Engine) {
 	for _, c := range e.live {
 		events, bytes := 0, 0
 		for key, g := range c.groups {
-			own := groupBytes + 2*len(key) + 24*len(g.rules)
+			own := groupBytes + 2*len(key) + 24*len(g.rules) + usedBytes*len(g.used)
 			for i, x := range g.entries {
 				own += x.bytes
 				if i > 0 && x.before(g.entries[i-1].place) {
