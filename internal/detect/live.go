@@ -240,7 +240,7 @@ func compileSTIX(key object.Key, o *stix.Object) (out compiled, err error) {
 // compileSigma reads the rules of a pattern. The Detection Rule License wants the author in every alert: if
 // the rule does not say, the indicator may.
 func compileSigma(key object.Key, o *stix.Object, opt sigma.Options) (out match.Compiled, refused, err error) {
-	found, err := sigma.Parse([]byte(o.Pattern), opt)
+	found, err := sigma.Parse([]byte(o.Pattern), opt.Alone())
 	if err != nil {
 		return out, nil, err
 	}

@@ -56,7 +56,7 @@ func (j *judge) parseRule(data []byte) (rule *sigma.Rule, problem string) {
 	if !utf8.Valid(data) {
 		return nil, "not UTF-8: neither JSON nor a Sigma rule"
 	}
-	file, err := sigma.Parse(data, j.p.opt.Sigma)
+	file, err := sigma.Parse(data, j.p.opt.Sigma.Alone())
 	switch {
 	case err != nil:
 		return nil, "not a Sigma rule: " + err.Error()

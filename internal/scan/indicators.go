@@ -124,7 +124,7 @@ func (l *indicatorLoader) object(path string, o *stix.Object) error {
 		}
 	case "sigma":
 		var found *sigma.Collection
-		if found, err = sigma.Parse([]byte(o.Pattern), l.opt); err != nil {
+		if found, err = sigma.Parse([]byte(o.Pattern), l.opt.Alone()); err != nil {
 			return err
 		}
 		for _, r := range found.Rejected {

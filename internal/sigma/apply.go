@@ -67,7 +67,7 @@ func (a *applier) apply(i int, f *Filter) (applied int, err *Error) {
 				"filters add more than %d values to the rule set: this one is left out of %d rules", MaxFilterValues, len(covered)-applied)
 		}
 		if !a.narrow(k, f, cost) {
-			missed = append(missed, fmt.Sprintf("%s is too large for it", quote(a.rules[k].label())))
+			missed.add("%s is too large for it", quote(a.rules[k].label()))
 			continue
 		}
 		a.values += cost.values
@@ -75,26 +75,39 @@ func (a *applier) apply(i int, f *Filter) (applied int, err *Error) {
 	}
 	const key = "filter.rules"
 	switch {
-	case applied == 0 && len(missed) == 0:
+	case applied == 0 && missed.count == 0:
 		err = errorAt(f.Line, key, ReasonFilter, "covers no rule: none that loads has the log source %s", f.Attributes.Logsource)
 	case applied == 0:
-		err = errorAt(f.Line, key, ReasonFilter, "covers no rule: %s", shown(missed))
-	case len(missed) > 0:
-		err = errorAt(f.Line, key, ReasonFilter, "does not cover all of its rules: %s", shown(missed))
+		err = errorAt(f.Line, key, ReasonFilter, "covers no rule: %s", missed)
+	case missed.count > 0:
+		err = errorAt(f.Line, key, ReasonFilter, "does not cover all of its rules: %s", missed)
 	}
 	return applied, err
 }
 
-// shown lists the first few of many texts.
-func shown(texts []string) string {
-	if len(texts) > maxShown {
-		texts = append(slices.Clone(texts[:maxShown]), fmt.Sprintf("and %d more", len(texts)-maxShown))
+// misses are the rules that a filter names and does not cover; the first few are spelled.
+type misses struct {
+	count int
+	texts []string
+}
+
+func (m *misses) add(format string, args ...any) {
+	if m.count++; m.count <= maxShown {
+		m.texts = append(m.texts, fmt.Sprintf(format, args...))
 	}
-	return strings.Join(texts, "; ")
+}
+
+func (m *misses) String() string {
+	out := strings.Join(m.texts, "; ")
+	if m.count > maxShown {
+		out += fmt.Sprintf("; and %d more", m.count-maxShown)
+	}
+	return out
 }
 
 // covered are the rules that a filter is for, in their order, and why others that it names are not.
-func (a *applier) covered(f *Filter) (covered []int, missed []string) {
+func (a *applier) covered(f *Filter) (covered []int, missed *misses) {
+	missed = &misses{}
 	logsource := f.Attributes.Logsource
 	if f.Rules == nil {
 		for k, r := range a.rules {
@@ -102,18 +115,18 @@ func (a *applier) covered(f *Filter) (covered []int, missed []string) {
 				covered = append(covered, k)
 			}
 		}
-		return covered, nil
+		return covered, missed
 	}
 	for _, label := range f.Rules {
 		found := a.labels.find(label)
 		if len(found) == 0 {
-			missed = append(missed, fmt.Sprintf("no detection rule that loads has the id or name %s", quote(label)))
+			missed.add("no detection rule that loads has the id or name %s", quote(label))
 		}
 		for _, t := range found {
 			if r := a.rules[t.Index]; logsource.covers(r.Logsource) {
 				covered = append(covered, t.Index)
 			} else {
-				missed = append(missed, fmt.Sprintf("%s has the log source %s", quote(label), r.Logsource))
+				missed.add("%s has the log source %s", quote(label), r.Logsource)
 			}
 		}
 	}

@@ -29,11 +29,11 @@ const (
 	ReasonPlaceholder Reason = "placeholder"
 	// ReasonAggregation: a legacy aggregation (| count(), near, timeframe).
 	ReasonAggregation Reason = "aggregation"
-	// ReasonCollection: a legacy collection document (action: global, reset, repeat).
+	// ReasonCollection: a legacy collection (action: global, reset, repeat) that does not fit together.
 	ReasonCollection Reason = "collection"
-	// ReasonCorrelation: a correlation document.
+	// ReasonCorrelation: a correlation that is wrong, refers to what is not there, or that its reader does not run.
 	ReasonCorrelation Reason = "correlation"
-	// ReasonFilter: a filter document.
+	// ReasonFilter: a filter that is wrong, covers nothing, or that its reader does not apply.
 	ReasonFilter Reason = "filter"
 )
 

@@ -37,6 +37,19 @@ func TestSeeds(t *testing.T) {
 	if len(ruleSeeds) < 13 || len(conditionSeeds) < 12 || len(patternSeeds) < 12 {
 		t.Errorf("%d rule, %d condition and %d pattern seeds", len(ruleSeeds), len(conditionSeeds), len(patternSeeds))
 	}
+	rules, correlations, filters, resolved := 0, 0, 0, 0
+	for _, seed := range ruleSeeds {
+		got, err := Parse([]byte(seed), Options{Correlations: true, Filters: true})
+		if err != nil {
+			continue
+		}
+		rules, correlations, filters = rules+len(got.Rules), correlations+len(got.Correlations), filters+len(got.Filters)
+		found, _ := Resolve(got.Rules, got.Correlations)
+		resolved += len(found.Correlations)
+	}
+	if rules < 8 || correlations < 6 || filters < 2 || resolved < 2 {
+		t.Errorf("the seeds hold %d rules, %d correlations, %d of them resolved, and %d filters", rules, correlations, resolved, filters)
+	}
 }
 
 // FuzzParse checks that any bytes give rules within the limits or a reason, and never a panic.

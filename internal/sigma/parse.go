@@ -19,6 +19,13 @@ type Options struct {
 	Filters bool
 }
 
+// Alone is for a reader that takes each rule by itself: correlations and filters, which speak of others, are
+// rejected.
+func (o Options) Alone() Options {
+	o.Correlations, o.Filters = false, false
+	return o
+}
+
 // Collection is what one rule file holds.
 type Collection struct {
 	Rules        []*Rule
