@@ -115,6 +115,7 @@ var packages = map[string]pkg{
 	"internal/match/program":   {layer: engines},
 	"internal/sequence":        {layer: engines},
 	"internal/match/ioc":       {layer: engines},
+	"internal/correlate":       {layer: engines},
 	"internal/memberlog":       {layer: engines, beside: map[string]string{"internal/memberlog/guard": "an append is acknowledged once its guard knows of it"}},
 	"internal/memberlog/guard": {layer: engines},
 	"internal/keys":            {layer: engines},

@@ -103,8 +103,8 @@ func (s *scanner) readAll(cancel context.CancelCauseFunc) error {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	if s.patterns.Several() {
-		jobs = 1 // what patterns remember depends on the order of events
+	if s.patterns.Several() || s.counting {
+		jobs = 1 // what patterns and correlations remember depends on the order of events
 	}
 	order, work := make(chan *file, jobs), make(chan *file)
 	var readers sync.WaitGroup
@@ -138,6 +138,9 @@ func (s *scanner) readAll(cancel context.CancelCauseFunc) error {
 	readers.Wait()
 	<-dispatched
 	closeRoots()
+	if err == nil {
+		err = s.finish()
+	}
 	return err
 }
 

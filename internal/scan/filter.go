@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"shieldwall/internal/event"
-	"shieldwall/internal/match"
 )
 
 // Filter says which events are looked at and which hits are told. The zero value wants all.
@@ -51,12 +50,12 @@ func (f *Filter) wants(ev *event.Event) bool {
 	return f.Host == "" || fits(f.Host, ev.Computer)
 }
 
-// tells says whether a hit is told.
-func (f *Filter) tells(h match.Hit) bool {
-	if f.Level != "" && h.Level != "" && slices.Index(Levels, h.Level) < slices.Index(Levels, f.Level) {
+// tells says whether a hit of a rule of this level and with these tags is told.
+func (f *Filter) tells(level string, tags []string) bool {
+	if f.Level != "" && level != "" && slices.Index(Levels, level) < slices.Index(Levels, f.Level) {
 		return false
 	}
-	return len(f.Tags) == 0 || slices.ContainsFunc(h.Tags, func(tag string) bool {
+	return len(f.Tags) == 0 || slices.ContainsFunc(tags, func(tag string) bool {
 		return slices.ContainsFunc(f.Tags, func(pattern string) bool { return fits(pattern, tag) })
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"shieldwall/internal/correlate"
 	"shieldwall/internal/decode/container"
 	"shieldwall/internal/decode/evtx"
 	"shieldwall/internal/decode/jsonl"
@@ -188,6 +189,7 @@ func (r *reader) event(ev *event.Event, read int64) error {
 // match hands over a detection for each hit.
 func (r *reader) match(ev *event.Event) error {
 	glance := r.patterns.Look(ev, ev.Time)
+	var counted []correlate.Hit
 	r.engine.Match(ev, func(h match.Hit) {
 		if h.Candidate {
 			others, ok := glance.Confirm(h.Key)
@@ -198,11 +200,18 @@ func (r *reader) match(ev *event.Event) error {
 				h.Fields = append(h.Fields, sequence.Others(others))
 			}
 		}
-		if r.opt.Filter.tells(h) {
+		counts, silent := r.counts(h.Key)
+		if counts {
+			counted = append(counted, correlate.Hit{Key: h.Key, Fields: h.Fields})
+		}
+		if !silent && r.opt.Filter.tells(h.Level, h.Tags) {
 			d := detection(ev, h)
 			r.put(outcome{detection: &d, rule: h.Key}, textOf(&d))
 		}
 	})
+	if len(counted) > 0 {
+		r.correlate(ev, counted)
+	}
 	return nil
 }
 

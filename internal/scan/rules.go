@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"shieldwall/internal/correlate"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
 )
@@ -211,6 +213,7 @@ func (l *ruleLoader) resolve() {
 		}
 		l.problem(l.filters.paths[p.Index], l.filters.docs[p.Index].Attributes, p.Err)
 	}
+	l.runnable()
 	found, problems := sigma.Resolve(rules, l.correlations.docs)
 	for _, p := range problems {
 		l.problem(l.correlations.paths[p.Index], l.correlations.docs[p.Index].Attributes, p.Err)
@@ -221,6 +224,20 @@ func (l *ruleLoader) resolve() {
 	for i := range rules {
 		l.set.Rules[i].Rule, l.set.Rules[i].Silent = rules[i], found.Silent[i]
 	}
+}
+
+// runnable leaves out correlations that the engine cannot run.
+func (l *ruleLoader) runnable() {
+	var rest inFiles[*sigma.Correlation]
+	for i, c := range l.correlations.docs {
+		path := l.correlations.paths[i]
+		if err := correlate.Check(c); err != nil {
+			l.reject(Rejected{File: path, Line: c.Line, ID: c.Attributes.ID, Title: c.Attributes.Title, Reason: string(sigma.ReasonLimit), Detail: err.Error()})
+			continue
+		}
+		rest.add(path, c)
+	}
+	l.correlations = rest
 }
 
 // problem rejects a document for what it says of others.
@@ -244,12 +261,24 @@ func (l *ruleLoader) reject(r Rejected) {
 	}
 }
 
-// compile makes the rules ready for the engine. Each has a key of its own, so that rules with one id, in two
-// folders, are two.
-func (s RuleSet) compile() ([]match.Compiled, error) {
+// key is a rule's own, so that rules with one id, in two folders, are two.
+func (r *Rule) key() match.Key { return match.Key{ID: fmt.Sprintf("%s:%d", r.Path, r.Line)} }
+
+func (c *Correlation) key() match.Key {
+	return match.Key{ID: fmt.Sprintf("%s:%d", c.Path, c.Correlation.Line)}
+}
+
+// compile makes the rules ready for the engine; asks are the fields that correlations want to know of a rule's events.
+func (s RuleSet) compile(asks func(match.Key) []string) ([]match.Compiled, error) {
 	out := make([]match.Compiled, 0, len(s.Rules))
 	for _, r := range s.Rules {
-		c, err := match.CompileSigma(match.Key{ID: fmt.Sprintf("%s:%d", r.Path, r.Line)}, r.Rule)
+		rule := r.Rule
+		if fields := asks(r.key()); len(fields) > 0 {
+			more := *rule // a hit brings the fields that its rule names
+			more.Fields = slices.Concat(rule.Fields, fields)
+			rule = &more
+		}
+		c, err := match.CompileSigma(r.key(), rule)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Path, err)
 		}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"shieldwall/internal/correlate"
 	"shieldwall/internal/decode/container"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sequence"
@@ -103,6 +104,8 @@ type Progress struct {
 type Stats struct {
 	RulesLoaded   int `json:"rules_loaded"`
 	RulesRejected int `json:"rules_rejected"`
+	// Correlations are what the rules that count hits of others did.
+	Correlations Correlations `json:"correlations"`
 	// IndicatorsLoaded are values, IndicatorsRejected lines and objects.
 	IndicatorsLoaded   int     `json:"indicators_loaded"`
 	IndicatorsRejected int     `json:"indicators_rejected"`
@@ -154,6 +157,7 @@ func Run(ctx context.Context, opt Options) (stats Stats, err error) {
 	}
 	start, cpu := opt.Now(), cpuTime()
 	err = s.readAll(cancel)
+	s.stats.Correlations.add(s.correlations.Stats())
 	s.stopped()
 	if out != nil {
 		if ferr := out.Flush(); err == nil && ferr != nil {
@@ -173,9 +177,12 @@ type scanner struct {
 	engine *match.Engine
 	// patterns confirm the engine's candidates.
 	patterns *sequence.Patterns
-	emit     func(*status.Detection) error
-	far      progress
-	total    int64
+	// correlations count hits; counting says that there are any.
+	correlations *correlate.Engine
+	counting     bool
+	emit         func(*status.Detection) error
+	far          progress
+	total        int64
 
 	// On Run's goroutine alone.
 	stats Stats
@@ -187,7 +194,7 @@ type scanner struct {
 // load reads rules and indicators and makes them live.
 func (s *scanner) load() error {
 	opt := s.opt.Sigma
-	opt.Correlations, opt.Filters = false, true // correlations are not run: they are rejected, and the rules that they count are told
+	opt.Correlations, opt.Filters = true, true
 	rules, err := LoadRules(s.opt.Rules, opt, s.opt.OnRejected)
 	s.stats.RulesLoaded, s.stats.RulesRejected = len(rules.Rules), rules.Rejected
 	if err != nil {
@@ -199,7 +206,10 @@ func (s *scanner) load() error {
 	if err != nil {
 		return err
 	}
-	compiled, err := rules.compile()
+	if err := s.correlate(rules); err != nil {
+		return err
+	}
+	compiled, err := rules.compile(s.correlations.Asks)
 	if err != nil {
 		return err
 	}
