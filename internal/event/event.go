@@ -80,9 +80,10 @@ type Event struct {
 	Choice *Choice
 	// Asked is how many names Names held when Fields was made: what was asked for since then may be lacking.
 	Asked int
-	// Raw, where it is set beside Rest, is the record's own text as JSON, with no character spelled by its
-	// number (\u0041). So a run of ASCII that JSON never escapes stands in it as it stands in a field, and
-	// what is not in Raw need not be looked for in Rest.
+	// Raw, where it is set beside Rest, is text of the record such that what is not in it need not be looked for
+	// in Rest: a run of ASCII in a field stands in it, too, if it has a letter that no number, id, time or other
+	// value that is spelled out has (Telling), and no character that JSON escapes. It may be the record's own JSON,
+	// as far as no character in it is spelled by its number (\u0041).
 	Raw string
 }
 
@@ -94,6 +95,16 @@ func (e *Event) Get(name string) (Value, bool) {
 		}
 	}
 	return Value{}, false
+}
+
+// Telling tells whether a small letter is in no value that decoders spell out: decimal and hexadecimal numbers,
+// GUIDs and SIDs, true and false, NaN and Inf, RFC 3339 times.
+func Telling(c byte) bool {
+	switch c {
+	case 'g', 'h', 'j', 'k', 'm', 'o', 'p', 'q', 'v', 'w', 'y':
+		return true
+	}
+	return false
 }
 
 // Str makes a string value.

@@ -20,6 +20,7 @@ type Names struct {
 
 	choose atomic.Pointer[func(*Event) *Choice]
 	always atomic.Pointer[Choice] // replaced whole
+	raw    atomic.Bool
 }
 
 // Want gives the names their slots; those that are new get the next ones.
@@ -123,6 +124,10 @@ func (n *Names) Always() *Choice {
 	}
 	return nothing
 }
+
+// WantRaw asks for Event.Raw; RawWanted tells whether somebody did. Not all decoders have it at hand.
+func (n *Names) WantRaw()        { n.raw.Store(true) }
+func (n *Names) RawWanted() bool { return n.raw.Load() }
 
 // SetChooser names who knows which fields are looked at in events of a kind.
 func (n *Names) SetChooser(choose func(*Event) *Choice) { n.choose.Store(&choose) }

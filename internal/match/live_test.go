@@ -99,7 +99,7 @@ func TestEveryEvent(t *testing.T) {
 // TestRest checks that an event is asked for all its fields where a rule looks at all, and only there; an
 // event with other names than the engine's is asked in any case.
 func TestRest(t *testing.T) {
-	keyword := parse(t, "k: [secret]\ncondition: k")
+	keyword := parse(t, "k: [hidden]\ncondition: k")
 	other := parse(t, "s: {F: a}\ncondition: s")
 	other.ID, other.Logsource = "other", sigma.Logsource{Service: "other"}
 	e := loaded(t, []*sigma.Rule{keyword, other})
@@ -109,7 +109,7 @@ func TestRest(t *testing.T) {
 	ev.Asked = e.Names().Len()
 	ev.Rest = func(ev *event.Event) {
 		asked++
-		ev.Fields = append(slices.Clone(ev.Fields), event.Field{Name: "G", Value: event.Str("a SECRET")})
+		ev.Fields = append(slices.Clone(ev.Fields), event.Field{Name: "G", Value: event.Str("a HIDDEN")})
 	}
 	if got := hits(e, ev); len(got) != 1 || asked != 1 || len(ev.Fields) != 1 {
 		t.Errorf("%d hits, asked %d times, %d fields", len(got), asked, len(ev.Fields))
@@ -123,7 +123,7 @@ func TestRest(t *testing.T) {
 	if got := hits(e, ev); len(got) != 0 || asked != 1 {
 		t.Errorf("%d hits, asked %d times though its text has no keyword", len(got), asked)
 	}
-	ev.Raw = `{"F":"a","G":"a SECRET"}`
+	ev.Raw = `{"F":"a","G":"a HIDDEN"}`
 	if got := hits(e, ev); len(got) != 1 || asked != 2 {
 		t.Errorf("%d hits, asked %d times though its text has a keyword", len(got), asked)
 	}

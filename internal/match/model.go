@@ -49,6 +49,9 @@ func compile(rules []*liveRule, shared *program.Shared) *segment {
 	if err != nil {
 		panic("match: a rule that CompileSigma took does not compile: " + err.Error())
 	}
+	if p.Keywords() {
+		shared.Names.WantRaw()
+	}
 	out := &segment{program: p, rules: rules}
 	for _, r := range rules {
 		out.choice.Add(r.shown...)

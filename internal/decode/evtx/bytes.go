@@ -34,9 +34,16 @@ func (a *arena) reset() { a.free = a.block }
 
 // commit takes what was appended to a reserved slice.
 func (a *arena) commit(b []byte) string {
+	if len(b) > 0 {
+		a.free = b[len(b):len(b):cap(b)]
+	}
+	return alias(b)
+}
+
+// alias makes a string of bytes that will not change while it is used.
+func alias(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	a.free = b[len(b):len(b):cap(b)]
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }

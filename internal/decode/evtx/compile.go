@@ -14,6 +14,9 @@ type program struct {
 	standard bool
 	// err says why the template cannot be used.
 	err error
+	// texts are all constants, each behind a NUL; joins: some field is made of several texts.
+	texts string
+	joins bool
 	// asked is the length of the register of names, and one, when the operations got their field slots.
 	asked int
 }
@@ -87,7 +90,22 @@ func compile(canonical []byte, s section) *program {
 	if err := c.element(s); err != nil {
 		return &program{err: err}
 	}
+	c.prog.gatherTexts()
 	return c.prog
+}
+
+// gatherTexts fills texts and joins.
+func (p *program) gatherTexts() {
+	var texts strings.Builder
+	for i := range p.ops {
+		switch o := &p.ops[i]; o.code {
+		case opConst:
+			texts.WriteString("\x00" + o.text)
+		case opText:
+			p.joins = true
+		}
+	}
+	p.texts = texts.String()
 }
 
 // elem is an element being compiled.

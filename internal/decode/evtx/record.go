@@ -2,6 +2,7 @@ package evtx
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +45,10 @@ type decoder struct {
 		id         uint64
 		start, end int
 	}
-	rest   func(*event.Event)
+	rest func(*event.Event)
+	// raw gathers event.Event.Raw; torn: the record's texts are not in it as its fields have them.
+	raw    []byte
+	torn   bool
 	whole  *decoder
 	chunks int // counts chunks, so that whole notices the next one
 }
@@ -124,6 +128,7 @@ func (d *decoder) record(id uint64, start, end int) (*event.Event, error) {
 	if d.borrow {
 		d.arena.reset()
 	}
+	d.raw, d.torn = d.raw[:0], !d.sparse || !d.borrow || !d.names.RawWanted()
 	d.slots, d.items, d.itemAt = d.slots[:0], d.items[:0], -1
 	d.channelSet, d.checkAll, d.programs, d.left = false, false, 0, false
 	d.recordWork = min(MaxRecordWork, d.chunkWork)
@@ -135,6 +140,9 @@ func (d *decoder) record(id uint64, start, end int) (*event.Event, error) {
 	}
 	if len(d.ev.Fields) == 0 && !d.left {
 		return nil, fmt.Errorf("record without content: %w", ErrFormat)
+	}
+	if !d.torn {
+		d.ev.Raw = alias(d.raw)
 	}
 	d.ev.Record = d.arena.commit(strconv.AppendUint(d.arena.reserve(20), id, 10))
 	if d.ev.Time.IsZero() {
@@ -253,6 +261,9 @@ func (d *decoder) run(p *program, slots []slot, depth int) error {
 		return err
 	}
 	d.number(p)
+	if !d.torn {
+		d.gather(p, slots)
+	}
 	switch d.programs++; {
 	case d.programs == 1:
 		d.plain = p.standard
@@ -292,6 +303,30 @@ func (d *decoder) run(p *program, slots []slot, depth int) error {
 		d.checkAll = true
 	}
 	return nil
+}
+
+// maxRaw bounds the text gathered of one record, in bytes: instances may repeat a template as often as they like.
+const maxRaw = 256 << 10
+
+// gather adds the texts of an instance to raw, each behind a NUL: its constants, and its values that are text. All
+// other values are spelled without a telling letter; those that are binary XML are instances of their own.
+func (d *decoder) gather(p *program, slots []slot) {
+	size := len(d.raw) + len(p.texts)
+	for _, s := range slots {
+		size += textRoom(int(s.size)) + 1
+	}
+	if d.torn = p.joins || size > maxRaw; d.torn {
+		return
+	}
+	d.raw = append(slices.Grow(d.raw, size-len(d.raw)), p.texts...)
+	for _, s := range slots {
+		switch s.typ &^ typeArray {
+		case typeString, typeXML:
+			d.raw = appendUTF16(append(d.raw, 0), d.bytes(s))
+		case typeANSI:
+			d.raw = appendANSI(append(d.raw, 0), d.bytes(s))
+		}
+	}
 }
 
 // leaves tells whether an operation on a field that nobody asks for makes nothing else: no fact about the

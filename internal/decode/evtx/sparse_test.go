@@ -16,6 +16,7 @@ import (
 type read struct {
 	facts       string
 	fields, all []event.Field // all is what Rest gave
+	raw         string
 }
 
 // readCopies reads a file; everything is copied, for the reader may use its memory again.
@@ -30,6 +31,7 @@ func readCopies(t testing.TB, data []byte, opts Options) (out []read, st Stats) 
 			whole := *ev
 			whole.Rest(&whole)
 			one.all = clone(whole.Fields)
+			one.raw = strings.Clone(ev.Raw)
 		}
 		out = append(out, one)
 		return nil
@@ -57,11 +59,12 @@ func clone(fields []event.Field) []event.Field {
 
 // checkSparse compares a sparse reading, with and without borrowed memory, with a full one of a file that
 // can be read whole.
-func checkSparse(t *testing.T, name string, data []byte, names *event.Names) {
+func checkSparse(t *testing.T, name string, data []byte, names *event.Names) (raws int) {
 	t.Helper()
+	names.WantRaw()
 	full, fullStats := readCopies(t, data, Options{Source: name})
 	if fullStats.Problems > 0 {
-		return // limits count what is taken apart
+		return 0 // limits count what is taken apart
 	}
 	for _, borrow := range []bool{false, true} {
 		got, st := readCopies(t, data, Options{Source: name, Names: names, Sparse: true, Borrow: borrow})
@@ -69,6 +72,10 @@ func checkSparse(t *testing.T, name string, data []byte, names *event.Names) {
 			t.Fatalf("%s: borrow %t: %+v, a full reading %+v", name, borrow, st, fullStats)
 		}
 		for i := range full {
+			if got[i].raw != "" {
+				checkRaw(t, name, got[i])
+				raws++
+			}
 			want := full[i].fields
 			for j := range want {
 				want[j].Slot = names.Slot(want[j].Name)
@@ -77,6 +84,25 @@ func checkSparse(t *testing.T, name string, data []byte, names *event.Names) {
 			if got[i].facts != full[i].facts || !sameFields(got[i].fields, some) || !sameFields(got[i].all, want) {
 				t.Fatalf("%s: borrow %t, record %d:\n%q\n%v\nall %v\nwant %q\n%v\nof %v", name, borrow, i, got[i].facts, got[i].fields, got[i].all, full[i].facts, some, want)
 			}
+		}
+	}
+	return raws
+}
+
+// checkRaw: what stands in a field, and has a telling letter, stands in Raw.
+func checkRaw(t *testing.T, name string, r read) {
+	t.Helper()
+	check := func(text string) {
+		for _, run := range strings.FieldsFunc(text, func(c rune) bool { return c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '/' }) {
+			if strings.ContainsFunc(strings.ToLower(run), func(c rune) bool { return event.Telling(byte(c)) }) && !strings.Contains(r.raw, run) {
+				t.Fatalf("%s: %q is not in %q", name, run, r.raw)
+			}
+		}
+	}
+	for _, f := range r.all {
+		check(f.Value.Text)
+		for _, v := range f.Value.Items {
+			check(v.Text)
 		}
 	}
 }
@@ -96,6 +122,7 @@ func TestSparse(t *testing.T) {
 
 // TestSparseCorpus asks for every third name that a file has.
 func TestSparseCorpus(t *testing.T) {
+	raws := 0
 	for _, path := range filesUnder(t, filepath.Join(corpusDir(t), "evtx"), ".evtx") {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -115,6 +142,9 @@ func TestSparseCorpus(t *testing.T) {
 				names.Want(name)
 			}
 		}
-		checkSparse(t, path, data, names)
+		raws += checkSparse(t, path, data, names)
+	}
+	if raws < 5000 {
+		t.Errorf("only %d records came with their text", raws)
 	}
 }

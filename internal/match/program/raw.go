@@ -1,6 +1,9 @@
 package program
 
-import "shieldwall/internal/match/literal"
+import (
+	"shieldwall/internal/event"
+	"shieldwall/internal/match/literal"
+)
 
 // minFragment is the least length of what is looked for in a record's own text: shorter ones stand everywhere.
 const minFragment = 4
@@ -31,17 +34,19 @@ func (c *compiler) rawFilter() *literal.Set {
 	return literal.NewIndex(list, c.Model)
 }
 
-// longestPlain gives the longest run of ASCII that JSON has no escapes for (RFC 8259, section 7).
+// longestPlain gives the longest run of ASCII that JSON has no escapes for (RFC 8259, section 7), of those that
+// stand in a record's own text for certain (event.Telling).
 func longestPlain(text string) string {
-	longest, from := "", 0
+	longest, from, telling := "", 0, false
 	for i := 0; i <= len(text); i++ {
 		if i < len(text) && text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' && text[i] != '\\' && text[i] != '/' {
+			telling = telling || event.Telling(text[i])
 			continue
 		}
-		if i-from > len(longest) {
+		if telling && i-from > len(longest) {
 			longest = text[from:i]
 		}
-		from = i + 1
+		from, telling = i+1, false
 	}
 	return longest
 }
