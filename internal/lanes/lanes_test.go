@@ -2,9 +2,12 @@ package lanes
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -13,6 +16,7 @@ import (
 	"shieldwall/internal/decode/evtx"
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/event"
+	"shieldwall/internal/indicator"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
 )
@@ -73,10 +77,9 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// engine is loaded with the rules of rules/windows and of rules-emerging-threats.
-func engine(b testing.TB) *match.Engine {
+// rules are those of rules/windows and of rules-emerging-threats.
+func rules(b testing.TB) (out []*sigma.Rule) {
 	b.Helper()
-	var compiled []match.Compiled
 	for _, dir := range []string{corpus(b, "sigma", "rules", "windows"), corpus(b, "sigma", "rules-emerging-threats")} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".yml" {
@@ -87,20 +90,62 @@ func engine(b testing.TB) *match.Engine {
 				return err
 			}
 			found, err := sigma.Parse(data, sigma.Options{})
-			if err != nil || len(found.Rules) == 0 {
-				return err
+			if err == nil {
+				out = append(out, found.Rules...)
 			}
-			c, err := match.CompileSigma(match.Key{ID: path}, found.Rules...)
-			compiled = append(compiled, c)
 			return err
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
+	return out
+}
+
+// engine is loaded with rules.
+func engine(b testing.TB, rules []*sigma.Rule) *match.Engine {
+	b.Helper()
+	var compiled []match.Compiled
+	for i, r := range rules {
+		c, err := match.CompileSigma(match.Key{ID: strconv.Itoa(i)}, r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		compiled = append(compiled, c)
+	}
 	e := match.New(time.Now)
 	e.Update(compiled, nil)
 	return e
+}
+
+// manyIndicators are as many as the target speaks of, in lists: domains, addresses, hashes.
+const manyIndicators, listSize = 10_000_000, 500_000
+
+func addIndicators(b *testing.B, e *match.Engine) {
+	b.Helper()
+	for from := 0; from < manyIndicators; from += listSize {
+		list := make([]indicator.Indicator, listSize)
+		for i := range list {
+			list[i] = numbered(from + i)
+		}
+		c, err := match.CompileIndicators(match.Key{ID: fmt.Sprint("list-", from)}, match.Attribution{}, list...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		e.Update([]match.Compiled{c}, nil)
+	}
+}
+
+// numbered is one indicator of many, none of which any recording has.
+func numbered(n int) indicator.Indicator {
+	switch n % 4 {
+	case 0:
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(11 + n>>24), byte(n >> 16), byte(n >> 8), byte(n)}), 32)
+		return indicator.Indicator{Type: indicator.Network, Value: p.String(), Prefix: p}
+	case 1:
+		return indicator.Indicator{Type: indicator.SHA256, Value: fmt.Sprintf("%064x", n)}
+	}
+	return indicator.Indicator{Type: indicator.Domain, Value: "host" + strconv.Itoa(n) + ".example", Subdomains: n%8 < 4}
 }
 
 // cpuTime is the processor time of this process: on a busy machine it says more than the clock.
@@ -113,44 +158,57 @@ func cpuTime() time.Duration {
 }
 
 // BenchmarkVerdict is the figure of the engine: JSON bytes in, verdict out, with all rules for Windows and all of
-// the emerging threats. Run it with -cpu 1 and -benchtime 10s.
+// the emerging threats; with ten times as many, and with ten million indicators beside them. Run it with -cpu 1
+// and -benchtime 10s.
 func BenchmarkVerdict(b *testing.B) {
-	e := engine(b)
+	all := rules(b)
 	lanes, err := built()
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, l := range lanes {
-		b.Run(l.Name, func(b *testing.B) {
-			b.SetBytes(int64(len(l.Data)))
-			b.ReportAllocs()
-			events, hits := 0, 0
-			start := cpuTime()
-			for b.Loop() {
-				events, hits = 0, 0
-				in := jsonl.New(bytes.NewReader(l.Data), jsonl.Options{Names: e.Names(), Sparse: true, Borrow: true})
-				for {
-					ev, err := in.Next()
-					if err != nil {
-						break
-					}
-					events++
-					e.Match(ev, func(match.Hit) { hits++ })
-				}
-			}
-			if events != l.Events {
-				b.Fatalf("%d events of %d", events, l.Events)
-			}
-			b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
-			b.ReportMetric(float64(events*b.N)/(cpuTime()-start).Seconds(), "events/cpu-s")
-			b.ReportMetric(float64(hits), "hits")
-		})
+	for _, with := range []struct {
+		name string
+		make func() *match.Engine
+	}{
+		{"rules", func() *match.Engine { return engine(b, all) }},
+		{"tenfold", func() *match.Engine { return engine(b, Perturbed(all, 10)) }},
+		{"indicators", func() *match.Engine { e := engine(b, all); addIndicators(b, e); return e }},
+	} {
+		made := sync.OnceValue(with.make)
+		for _, l := range lanes {
+			b.Run(with.name+"/"+l.Name, func(b *testing.B) { benchmarkVerdict(b, made(), l) })
+		}
 	}
+}
+
+func benchmarkVerdict(b *testing.B, e *match.Engine, l *Lane) {
+	b.SetBytes(int64(len(l.Data)))
+	b.ReportAllocs()
+	events, hits := 0, 0
+	start := cpuTime()
+	for b.Loop() {
+		events, hits = 0, 0
+		in := jsonl.New(bytes.NewReader(l.Data), jsonl.Options{Names: e.Names(), Sparse: true, Borrow: true})
+		for {
+			ev, err := in.Next()
+			if err != nil {
+				break
+			}
+			events++
+			e.Match(ev, func(match.Hit) { hits++ })
+		}
+	}
+	if events != l.Events {
+		b.Fatalf("%d events of %d", events, l.Events)
+	}
+	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(events*b.N)/(cpuTime()-start).Seconds(), "events/cpu-s")
+	b.ReportMetric(float64(hits), "hits")
 }
 
 // BenchmarkEVTX is a whole scan's work on a dense log: MB/s are of file.
 func BenchmarkEVTX(b *testing.B) {
-	e := engine(b)
+	e := engine(b, rules(b))
 	log, records, err := Dense(corpus(b, "evtx"), 256<<20)
 	if err != nil {
 		b.Fatal(err)

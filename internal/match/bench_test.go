@@ -9,15 +9,14 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"shieldwall/internal/event"
+	built "shieldwall/internal/lanes"
 	"shieldwall/internal/match"
-	"shieldwall/internal/sigma"
 )
 
 // recorded decodes the wanted lines of every zip archive of otrf beforehand: flat JSON, one object a
@@ -127,7 +126,7 @@ func BenchmarkMatch(b *testing.B) {
 		make func() matcher
 	}{
 		{"compiled", func() matcher { return loaded(b, rules) }},
-		{"tenfold", func() matcher { return loaded(b, perturbed(rules, 10)) }},
+		{"tenfold", func() matcher { return loaded(b, built.Perturbed(rules, 10)) }},
 		{"naive", func() matcher { return match.NewOracle(rules) }},
 	}
 	for _, lane := range lanes {
@@ -170,59 +169,6 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// perturbed returns the rules and copies of them in which every literal of three characters or more has
-// something put into its middle, so that nothing but short texts, numbers and filters are shared.
-func perturbed(rules []*sigma.Rule, times int) []*sigma.Rule {
-	out := slices.Clone(rules)
-	for i := 1; i < times; i++ {
-		for _, r := range rules {
-			c := *r
-			c.ID = fmt.Sprintf("%s-%d", r.ID, i)
-			c.Detection.Selections = nil
-			for _, sel := range r.Detection.Selections {
-				if strings.HasPrefix(sel.Name, "filter") { // a filter that fits nothing would make its rule fit everything
-					c.Detection.Selections = append(c.Detection.Selections, sel)
-					continue
-				}
-				sel.Alternatives = slices.Clone(sel.Alternatives)
-				for a, alt := range sel.Alternatives {
-					alt = slices.Clone(alt)
-					for k := range alt {
-						alt[k].Values = perturbedValues(alt[k].Values, i)
-					}
-					sel.Alternatives[a] = alt
-				}
-				c.Detection.Selections = append(c.Detection.Selections, sel)
-			}
-			out = append(out, &c)
-		}
-	}
-	return out
-}
-
-func perturbedValues(values []sigma.Value, i int) []sigma.Value {
-	out := make([]sigma.Value, len(values))
-	for k, v := range values {
-		switch v := v.(type) {
-		case sigma.AnyOf:
-			v.Values = perturbedValues(v.Values, i)
-			out[k] = v
-		case sigma.String:
-			v.Pattern = slices.Clone(v.Pattern)
-			for p, part := range v.Pattern {
-				if n := len(part.Text); n >= 3 && strings.Trim(part.Text, "0123456789") != "" {
-					at := n / 2 // in the middle: both ends stay as common as they were
-					v.Pattern[p].Text = part.Text[:at] + fmt.Sprintf("%c%d", 'a'+rune(k+n)%26, i) + part.Text[at:]
-				}
-			}
-			out[k] = v
-		default:
-			out[k] = v
-		}
-	}
-	return out
 }
 
 // BenchmarkUpdate adds one rule to the whole rule base and takes it out again.
