@@ -156,7 +156,7 @@ func (s *session) loadLocalRules() error {
 		return nil
 	}
 	rejected := 0
-	set, err := scan.LoadRules(s.node.cfg.Rules, sigma.Options{Filters: true}, func(r scan.Rejected) {
+	set, err := scan.LoadRules(s.node.cfg.Rules, sigma.Options{Correlations: true, Filters: true}, func(r scan.Rejected) {
 		rejected++
 		s.node.log.Warn("local rule rejected", "rule", r.Error())
 	})
@@ -170,7 +170,11 @@ func (s *session) loadLocalRules() error {
 	for i, r := range set.Rules {
 		local[i] = detect.LocalRule{Path: r.Path, Rule: r.Rule}
 	}
-	s.detector.SetLocalRules(local)
+	counting := make([]detect.LocalCorrelation, len(set.Correlations))
+	for i, c := range set.Correlations {
+		counting[i] = detect.LocalCorrelation{Path: c.Path, Resolved: c.Resolved}
+	}
+	s.detector.SetLocalRules(local, counting...)
 	return nil
 }
 
