@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shieldwall/internal/config"
+	"shieldwall/internal/report"
 	"shieldwall/internal/scan"
 )
 
@@ -23,7 +24,10 @@ const maxProblemLines = 200
 
 type scanOptions struct {
 	rules, indicators []string
+	placeholders      string
 	format, stats     string
+	output            string
+	force             bool
 	since, until      string
 	filter            scan.Filter
 	merge             bool
@@ -36,11 +40,21 @@ func newScan() *command {
 		name: "scan", args: "PATH...", minArgs: 1, maxArgs: -1,
 		short: "search recordings for what rules and indicators describe",
 		long: `Reads EVTX and JSON recordings (files, folders, and zip, tar, gzip and zstd archives; told by content) and
-writes one JSON line a detection. It needs no node. A file that is no telemetry is counted and skipped; what is
+writes what they detect. It needs no node. A file that is no telemetry is counted and skipped; what is
 broken in one that is costs itself, is named on stderr and makes the exit code 3.
 
 --rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
-one of the two is wanted. --stats writes a JSON object with counts, times and memory.
+one of the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
+in rules that say expand; a rule that needs a name which is not there does not load. --stats writes a JSON object
+with counts, times and memory.
+
+--format says how: jsonl, one JSON object a line, in the order of the files; csv, a timeline in the columns of
+Hayabusa's standard profile, then the rule's author and licence; timesketch, a timeline to import there; html, one
+page that opens anywhere, with a drawing over time, the loudest rules and a table to filter. Timelines are sorted by
+time: what outgrows memory goes to the system's folder for temporary files (TMPDIR). In them and on the page
+characters that are not seen as themselves are spelled out, and a cell that a spreadsheet could take for a formula
+starts with an apostrophe. --output writes to a file, which appears when it is whole, readable by its owner; one
+that exists is left alone without --force.
 
 --since and --until take a time (2026-03-02T03:11:07Z), a day (2026-03-02, UTC) or a span back from now (7d); a
 record without a time is looked at all the same. --host and --tags are patterns such as dc* and attack.t1059*,
@@ -50,7 +64,10 @@ detected before, in a copy of the same record, is marked, or left out with --mer
 		define: func(f *pflag.FlagSet) {
 			f.StringArrayVar(&o.rules, "rules", nil, "`DIR` or file of Sigma rules (may be repeated)")
 			f.StringArrayVar(&o.indicators, "indicators", nil, "`FILE` of indicators (may be repeated)")
-			f.StringVar(&o.format, "format", "jsonl", "`FORMAT` of the output: jsonl")
+			definePlaceholders(f, &o.placeholders)
+			f.StringVar(&o.format, "format", report.JSONL, "`FORMAT` of the output: "+strings.Join(report.Formats, ", "))
+			f.StringVar(&o.output, "output", "", "write to `FILE` (default: stdout)")
+			f.BoolVar(&o.force, "force", false, "replace the --output file")
 			f.StringVar(&o.since, "since", "", "only records at or after this `TIME`")
 			f.StringVar(&o.until, "until", "", "only records before this `TIME`")
 			f.StringVar(&o.filter.Host, "host", "", "only records of computers whose name fits this `PATTERN`")
@@ -65,8 +82,8 @@ detected before, in a copy of the same record, is marked, or left out with --mer
 }
 
 func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (err error) {
-	if o.format != "jsonl" {
-		return usagef("--format: there is no format %q yet; known: jsonl", o.format)
+	if !slices.Contains(report.Formats, o.format) {
+		return usagef("--format: there is no format %q; known: %s", o.format, strings.Join(report.Formats, ", "))
 	}
 	if len(o.rules)+len(o.indicators) == 0 {
 		return usagef("scan wants --rules or --indicators: something to look for")
@@ -80,9 +97,18 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	if o.jobs < 0 || o.jobs > maxJobs {
 		return usagef("--jobs must be from 1 to %d", maxJobs)
 	}
+	opt, err := sigmaOptions(o.placeholders)
+	if err != nil {
+		return err
+	}
 	if o.stats == "-" {
 		return usagef("--stats wants a file: stdout carries the detections")
 	}
+	out, err := openReport(p, o.format, o.output, o.force)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
 	var stats *os.File
 	if o.stats != "" {
 		// Before the work, not after it: an hour's scan should not end in a wrong path.
@@ -91,15 +117,14 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 		}
 		defer func() { err = errors.Join(err, stats.Close()) }()
 	}
-	out := bufio.NewWriter(&safeWriter{w: p.stdout})
-	talk := &scanTalk{p: p, bar: newBar(p)}
+	talk := &scanTalk{p: p, bar: newBar(p), report: out}
 	st, err := scan.Run(ctx, scan.Options{
-		Rules: o.rules, Indicators: o.indicators, Paths: paths, Out: out, Now: p.now,
-		Filter: o.filter, Merge: o.merge, Jobs: o.jobs,
+		Sigma: opt, Rules: o.rules, Indicators: o.indicators, Paths: paths, Each: out.Detection, Now: p.now,
+		Filter: o.filter, Merge: o.merge, Jobs: o.jobs, Own: regular(p.stdout, out.temp, stats),
 		OnRejected: talk.rejected, OnProblem: talk.problem, Progress: talk.bar.update,
 	})
 	talk.bar.clear()
-	if ferr := out.Flush(); err == nil && ferr != nil {
+	if ferr := out.finish(st, err == nil); err == nil && ferr != nil {
 		err = fmt.Errorf("writing the output: %w", ferr)
 	}
 	if stats != nil {
@@ -153,6 +178,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 type scanTalk struct {
 	p         *program
 	bar       *bar
+	report    report.Writer
 	problems  int
 	rejection int
 }
@@ -160,6 +186,7 @@ type scanTalk struct {
 func (t *scanTalk) rejected(scan.Rejected) { t.rejection++ }
 
 func (t *scanTalk) problem(pr scan.Problem) {
+	t.report.Problem(pr.Source, pr.Err)
 	t.problems++
 	if t.problems > maxProblemLines {
 		return

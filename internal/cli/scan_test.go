@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"shieldwall/internal/report"
 	"shieldwall/internal/scan"
 )
 
@@ -68,7 +70,11 @@ func TestBarIsDrawnSeldomAndCleared(t *testing.T) {
 
 func TestProblemsAreListedUpToALimit(t *testing.T) {
 	var out bytes.Buffer
-	talk := &scanTalk{p: &program{stderr: &out}, bar: &bar{}}
+	rep, err := report.New(report.JSONL, io.Discard, report.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	talk := &scanTalk{p: &program{stderr: &out}, bar: &bar{}, report: rep}
 	for range maxProblemLines + 50 {
 		talk.problem(scan.Problem{Source: "a\x1b", Err: errors.New("broken")})
 	}

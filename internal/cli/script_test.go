@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // minScripts is held so that a wrong pattern cannot pass for success.
-const minScripts = 6
+const minScripts = 8
 
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")

@@ -5,6 +5,8 @@ package config
 import (
 	_ "embed"
 	"time"
+
+	"shieldwall/internal/sigma"
 )
 
 // Example is a documented configuration that says exactly the defaults; a test holds it to them.
@@ -35,6 +37,8 @@ type Config struct {
 	Deny []string `yaml:"deny" json:"deny"`
 	// Rules are folders of local Sigma rules that the running node loads beside the shared ones.
 	Rules []string `yaml:"rules" json:"rules"`
+	// Placeholders give the values of %name% in rules that say expand; they never leave this node.
+	Placeholders sigma.Placeholders `yaml:"placeholders" json:"placeholders"`
 
 	Detections Detections `yaml:"detections" json:"detections"`
 	Sightings  Sightings  `yaml:"sightings" json:"sightings"`
@@ -115,14 +119,15 @@ type Log struct {
 // Default is the configuration of a node that nobody configured; what depends on the machine is empty.
 func Default() Config {
 	return Config{
-		Page:       Page{Listen: "127.0.0.1:8470", Hosts: []string{}},
-		Peer:       Peer{Listen: "127.0.0.1:8471", Advertise: []string{}},
-		Hold:       Duration(24 * time.Hour),
-		Deny:       []string{},
-		Rules:      []string{},
-		Detections: Detections{MaxAge: Duration(30 * 24 * time.Hour), MaxSize: 256 << 20},
-		Sightings:  Sightings{Tick: Duration(time.Minute), As: AsIdentity, To: []string{}},
-		Ingest:     Ingest{JSONL: JSONL{Enabled: true}, Follow: []Follow{}},
-		Log:        Log{Level: "info"},
+		Page:         Page{Listen: "127.0.0.1:8470", Hosts: []string{}},
+		Peer:         Peer{Listen: "127.0.0.1:8471", Advertise: []string{}},
+		Hold:         Duration(24 * time.Hour),
+		Deny:         []string{},
+		Rules:        []string{},
+		Placeholders: sigma.Placeholders{},
+		Detections:   Detections{MaxAge: Duration(30 * 24 * time.Hour), MaxSize: 256 << 20},
+		Sightings:    Sightings{Tick: Duration(time.Minute), As: AsIdentity, To: []string{}},
+		Ingest:       Ingest{JSONL: JSONL{Enabled: true}, Follow: []Follow{}},
+		Log:          Log{Level: "info"},
 	}
 }

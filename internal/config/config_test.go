@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"shieldwall/internal/sigma"
 )
 
 func linux(vars map[string]string) Host {
@@ -63,6 +65,7 @@ func TestEffectiveConfigurationReadsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Ingest.Follow = []Follow{{Path: "/var/log/x.jsonl", Product: "linux"}}
+	c.Placeholders = sigma.Placeholders{"Admins": {"alice", "adm_*"}, "y": {"no", "1", "~"}}
 	out, err := yaml.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
@@ -106,6 +109,11 @@ func TestDecodeErrors(t *testing.T) {
 		{"merge", "page:\n  <<: {listen: x}\n", "f.yaml:2: page.<<: unknown key"},
 		{"key that is no scalar", "? [a]\n: b\n", "f.yaml:1: "},
 		{"follow typo", "ingest:\n  follow:\n    - path: a\n      prodct: linux\n", "f.yaml:4: ingest.follow[0].prodct: unknown key; did you mean ingest.follow[0].product?"},
+		{"placeholders that are a list", "placeholders:\n  - a\n", "f.yaml:2: placeholders: want a map of names to values, found a list"},
+		{"placeholder without values", "placeholders:\n  one: a\n  two: []\n", "f.yaml:3: placeholders.two: has no values"},
+		{"placeholder with an empty value", "placeholders:\n  one:\n    - a\n    -\n", "f.yaml:4: placeholders.one[1]: is empty"},
+		{"placeholder with its percent signs", "placeholders:\n  '%one%': a\n", "f.yaml:2: placeholders.%one%: names are written without their percent signs"},
+		{"placeholder twice", "placeholders:\n  one: a\n  one: b\n", "f.yaml:3: placeholders.one: given twice"},
 		{"too large", strings.Repeat("#", MaxFile+1), "f.yaml: larger than 1048576 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,6 +146,14 @@ func TestDecodeKeepsDefaultsOfWhatIsLeftOut(t *testing.T) {
 	c, err := Decode("f.yaml", []byte("detections: {max_age: 2d}\nmember: 123\n"))
 	if err != nil || c.Detections.MaxAge.Std() != 48*time.Hour || c.Detections.MaxSize != Default().Detections.MaxSize || c.Member != "123" {
 		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+func TestDecodePlaceholders(t *testing.T) {
+	c, err := Decode("f.yaml", []byte("placeholders:\n  Admins: [alice, 'adm_*', 007]\n  JumpServers: jump01\n"))
+	want := sigma.Placeholders{"Admins": {"alice", "adm_*", "007"}, "JumpServers": {"jump01"}}
+	if err != nil || !reflect.DeepEqual(c.Placeholders, want) {
+		t.Errorf("got %v, %v", c.Placeholders, err)
 	}
 }
 

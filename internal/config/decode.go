@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"shieldwall/internal/sigma"
 	"shieldwall/internal/suggest"
 )
 
@@ -115,6 +116,10 @@ func (b *binder) bind(v reflect.Value, n *yaml.Node, key string) {
 		}
 		return
 	}
+	if u, ok := v.Addr().Interface().(yaml.Unmarshaler); ok {
+		b.bindOwn(u, n, key)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		b.bindStruct(v, n, key)
@@ -130,6 +135,19 @@ func (b *binder) bind(v reflect.Value, n *yaml.Node, key string) {
 		if text, ok := b.scalar(n, key); ok {
 			v.SetString(text)
 		}
+	}
+}
+
+// bindOwn lets a type read its part of the file. Package sigma's errors name their line and key.
+func (b *binder) bindOwn(u yaml.Unmarshaler, n *yaml.Node, key string) {
+	err := u.UnmarshalYAML(n)
+	if e := (*sigma.Error)(nil); errors.As(err, &e) {
+		if e.Key != "" {
+			key = join(key, e.Key)
+		}
+		b.problem(&yaml.Node{Line: e.Line}, key, "%s", e.Detail)
+	} else if err != nil {
+		b.problem(n, key, "%v", err)
 	}
 }
 

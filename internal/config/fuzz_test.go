@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const minSeeds = 20
+const minSeeds = 27
 
 func seeds() []string {
 	return []string{
@@ -15,6 +15,7 @@ func seeds() []string {
 		"<<: {member: a}\n", "? [a]\n: b\n", "hold: 1d1h\n", "hold: 99999999999d\n", "detections: {max_size: 9GiB}\n", "deny: [a, [b], {c: d}, ~]\n",
 		"ingest: {follow: [{path: a}, {path: }]}\n", "member: !!binary aGk=\n", "page: !!set {listen}\n", "member: \"\\x00\\u009b\"\n", "\xff\xfe", "{{{{{{{{{{",
 		"member: |\n  a\n  b\n", "%YAML 1.1\n---\nmember: a\n...\nmember: b\n", "ingest: {jsonl: {enabled: TRUE}}\n",
+		"placeholders: {a: [b, 'c*', 1], d: e}\n", "placeholders: {a: [&x b], <<: {c: *x}}\n", "placeholders: {'%a%': b, ? [c] : d, e: {}}\n",
 	}
 }
 

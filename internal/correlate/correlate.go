@@ -317,6 +317,11 @@ type Hit struct {
 func (e *Engine) Add(ev *event.Event, at time.Time, hits ...Hit) []Alert {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if ev.Rest != nil { // the fields that only correlations ask for
+		all := *ev
+		ev.Rest(&all)
+		ev = &all
+	}
 	o := occurrence{event: ev, hits: make([]sighting, 0, len(hits))}
 	for _, h := range hits {
 		if len(e.edges[h.Key]) > 0 {

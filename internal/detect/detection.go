@@ -44,6 +44,9 @@ func newDetection(ev *event.Event, h match.Hit, seen time.Time) status.Detection
 	if h.Publisher != object.Local {
 		d.Publisher = h.Publisher
 	}
+	if h.Indicator != nil {
+		d.Indicator, d.Confidence, d.ValidUntil = cut(h.Indicator.String(), maxText), h.Confidence, h.Until
+	}
 	for _, tag := range h.Tags[:min(len(h.Tags), maxTags)] {
 		d.Tags = append(d.Tags, cut(tag, maxText))
 	}

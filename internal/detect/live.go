@@ -209,6 +209,7 @@ func compile(c *object.Copy, opt sigma.Options) (out compiled, ok bool, rejected
 		rejected.Reason = fmt.Sprintf("a part of it: %v", refused)
 	}
 	out.From, out.Until = validity(o)
+	out.Confidence = max(o.Confidence, 0)
 	return out, true, rejected
 }
 

@@ -71,10 +71,13 @@ type Event struct {
 
 	// Names is the register that the fields' slots refer to; nil where the decoder was given none.
 	Names *Names
-	// Rest, where it is set, says that Fields may lack fields whose names are not in Names: a decoder
-	// that knows what is asked for need not take the rest apart. It replaces the argument's Fields by
+	// Rest, where it is set, says that Fields may lack fields whose names are not in Names, or not in Choice:
+	// a decoder that knows what is asked for need not take the rest apart. It replaces the argument's Fields by
 	// all of them, and is good as long as the event itself. Keywords, for example, look at every field.
 	Rest func(*Event)
+	// Choice, where it is set, says which of the fields in Names were made: those that are looked at in events
+	// of this kind.
+	Choice *Choice
 	// Asked is how many names Names held when Fields was made: what was asked for since then may be lacking.
 	Asked int
 	// Raw, where it is set beside Rest, is the record's own text as JSON, with no character spelled by its

@@ -31,12 +31,17 @@ const (
 	Imphash
 	// FileName is a file's name without folders, lower case.
 	FileName
+	// Mutex is a mutex's name, lower case.
+	Mutex
+	// RegistryKey is a key of the Windows registry in the form of AppendRegistryKey.
+	RegistryKey
 )
 
 // String is the type's name in reports.
 func (t Type) String() string {
 	names := [...]string{Domain: "domain", Network: "network", URL: "url", Email: "email", MD5: "md5", SHA1: "sha1",
-		SHA256: "sha256", SHA512: "sha512", Imphash: "imphash", FileName: "file-name"}
+		SHA256: "sha256", SHA512: "sha512", Imphash: "imphash", FileName: "file-name",
+		Mutex: "mutex", RegistryKey: "registry-key"}
 	if int(t) < len(names) && names[t] != "" {
 		return names[t]
 	}
@@ -55,6 +60,8 @@ type Indicator struct {
 	// Subdomains lets a Domain stand for the names below it too. STIX "=" is exact; a name in a
 	// plain list means the whole domain.
 	Subdomains bool
+	// Line is the line of the list that it stands in, from 1; 0 where it is of no list.
+	Line int
 }
 
 // New checks a value and brings it into the form in which its type is compared.
@@ -84,6 +91,12 @@ func New(t Type, value string) (Indicator, error) {
 		if strings.ContainsAny(value, `/\`) {
 			err = fmt.Errorf("file name %s has folders", show(value))
 		}
+	case Mutex:
+		out.Value = strings.ToLower(value)
+	case RegistryKey:
+		if out.Value = string(AppendRegistryKey(nil, value)); out.Value == "" {
+			err = fmt.Errorf("%s is no registry key", show(value))
+		}
 	default:
 		err = fmt.Errorf("unknown indicator %s", t)
 	}
@@ -93,11 +106,19 @@ func New(t Type, value string) (Indicator, error) {
 // Check tells whether an indicator is one that New could have made.
 func (i Indicator) Check() error {
 	made, err := New(i.Type, i.Value)
-	made.Subdomains = i.Subdomains
+	made.Subdomains, made.Line = i.Subdomains, i.Line
 	if err == nil && made != i {
 		err = fmt.Errorf("%s %s is not in its normal form", i.Type, show(i.Value))
 	}
 	return err
+}
+
+// String spells an indicator in reports: its type, its value and the line of its list.
+func (i Indicator) String() string {
+	if i.Line > 0 {
+		return fmt.Sprintf("%s %s (line %d)", i.Type, i.Value, i.Line)
+	}
+	return i.Type.String() + " " + i.Value
 }
 
 // show quotes a value in an error, cut.

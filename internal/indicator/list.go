@@ -52,6 +52,7 @@ func ParseList(data []byte) List {
 				out.Errors = append(out.Errors, &LineError{Line: n, Err: err})
 			}
 		case ok:
+			ind.Line = n
 			out.Indicators = append(out.Indicators, ind)
 			out.Lines = append(out.Lines, n)
 		}
@@ -159,16 +160,28 @@ func looksLikeAddress(s string) bool {
 
 // HashNamed reads the name of a hash's name in the spellings of Sysmon, STIX and feeds.
 func HashNamed(name string) (Type, bool) {
-	switch strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(name)) {
-	case "MD5":
+	var b [len("IMPHASH")]byte
+	n := 0
+	for i := range len(name) {
+		if name[i] == '-' || name[i] == '_' {
+			continue
+		}
+		if n == len(b) {
+			return 0, false
+		}
+		b[n] = lower(name[i])
+		n++
+	}
+	switch string(b[:n]) {
+	case "md5":
 		return MD5, true
-	case "SHA1":
+	case "sha1":
 		return SHA1, true
-	case "SHA256":
+	case "sha256":
 		return SHA256, true
-	case "SHA512":
+	case "sha512":
 		return SHA512, true
-	case "IMPHASH":
+	case "imphash":
 		return Imphash, true
 	}
 	return 0, false

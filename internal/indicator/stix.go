@@ -28,6 +28,8 @@ func (e *UnsupportedError) Error() string {
 //	email-addr:value                       Email
 //	file:hashes.'SHA-256' (MD5, SHA-1 ...) the hash
 //	file:name                              FileName
+//	mutex:name                             Mutex
+//	windows-registry-key:key               RegistryKey
 func FromSTIX(pattern stixpattern.Observation) ([]Indicator, error) {
 	switch obs := pattern.(type) {
 	case *stixpattern.Test:
@@ -134,6 +136,10 @@ func typeOf(p stixpattern.Path) (Type, bool) {
 		}
 	case p.Type == "file" && len(p.Steps) == 1 && p.Steps[0].Property == "name":
 		return FileName, true
+	case p.Type == "mutex" && len(p.Steps) == 1 && p.Steps[0].Property == "name":
+		return Mutex, true
+	case p.Type == "windows-registry-key" && len(p.Steps) == 1 && p.Steps[0].Property == "key":
+		return RegistryKey, true
 	case p.Type == "file" && len(p.Steps) == 2 && p.Steps[0].Property == "hashes":
 		return HashNamed(p.Steps[1].Property)
 	}

@@ -252,3 +252,27 @@ func BenchmarkUpdateIndicator(b *testing.B) {
 		engine.Update(nil, []match.Key{one.Key})
 	}
 }
+
+// BenchmarkMatchIndicators is the recorded mix, decoded beforehand, against no indicators and against ten
+// million, without rules: the difference is what indicators add to an event.
+func BenchmarkMatchIndicators(b *testing.B) {
+	events, _ := recorded(b, func(n int, _ []byte) bool { return n%64 == 0 })
+	none, many := match.New(time.Now), match.New(time.Now)
+	match.ManyLists(func(c match.Compiled) { many.Update([]match.Compiled{c}, nil) })
+	for _, lane := range []struct {
+		name   string
+		engine *match.Engine
+	}{{"none", none}, {"ten million", many}} {
+		b.Run(lane.name, func(b *testing.B) {
+			b.ReportAllocs()
+			met := 0
+			for b.Loop() {
+				for _, ev := range events {
+					lane.engine.Match(ev, func(match.Hit) { met++ })
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(events)), "ns/event")
+			b.ReportMetric(float64(met)/float64(b.N*len(events)), "hits/event")
+		})
+	}
+}

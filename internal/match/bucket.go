@@ -37,8 +37,9 @@ type bucket struct {
 // segment is rules compiled together.
 type segment struct {
 	program *program.Program
-	rules   []*liveRule // by their numbers in the program
-	dead    int         // those removed since; guarded by the engine's mu
+	rules   []*liveRule  // by their numbers in the program
+	choice  event.Choice // the fields they look at
+	dead    int          // those removed since; guarded by the engine's mu
 }
 
 // Limits of what has not been merged.

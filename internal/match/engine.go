@@ -35,6 +35,7 @@ type Engine struct {
 type unit struct {
 	Compiled
 	live []*liveRule
+	held holding // what it has in the sets of indicators
 	// removed is the version of the first snapshot without the unit; 0 while it is live. A reader of an
 	// older snapshot still sees it, so that removing costs nothing and every reader sees a whole state.
 	removed atomic.Uint64
@@ -44,6 +45,9 @@ type unit struct {
 func (u *unit) valid(now time.Time) bool {
 	return (u.From.IsZero() || !now.Before(u.From)) && (u.Until.IsZero() || now.Before(u.Until))
 }
+
+// expired tells whether the unit will never match again.
+func (u *unit) expired(now time.Time) bool { return !u.Until.IsZero() && !now.Before(u.Until) }
 
 // in tells whether a snapshot has the unit.
 func (u *unit) in(version uint64) bool {
@@ -66,10 +70,12 @@ func New(now func() time.Time) *Engine {
 		units: map[Key]*unit{},
 	}
 	e.shared = &program.Shared{Names: e.names, Model: newModel()}
-	e.id = e.names.Want(fieldEventID)[0]
-	e.names.Want(e.router.fields()...)
-	e.pool.New = func() any { return newScratch(e.names) }
+	e.id = e.names.WantAlways(fieldEventID)[0]
+	e.names.WantAlways(e.router.fields()...)
+	e.names.Want(e.router.viewed()...)
+	e.pool.New = func() any { return newScratch(e) }
 	e.live.Store(&snapshot{version: 1})
+	e.names.SetChooser(e.choose)
 	return e
 }
 
@@ -126,7 +132,11 @@ func (e *Engine) publish(in []*unit, out map[*unit]bool) {
 		next.ruleCount += len(u.live)
 	}
 	next.shelves = change.finish()
-	next.indicators = old.indicators.edit(in, out)
+	next.indicators = old.indicators
+	if next.indicators.names == nil && slices.ContainsFunc(in, func(u *unit) bool { return len(u.indicators) > 0 }) {
+		next.indicators = next.indicators.bound(e.names) // whoever has no indicators asks for no field for them
+	}
+	next.indicators = next.indicators.edit(in, out, e.now())
 	e.live.Store(next)
 	if change.due {
 		select {
@@ -142,11 +152,6 @@ func (e *Engine) want(in []*unit) {
 	for _, u := range in {
 		for _, r := range u.rules {
 			names = append(names, r.fields...)
-		}
-		if len(u.indicators) > 0 {
-			for name := range indicatorFields() {
-				names = append(names, name)
-			}
 		}
 	}
 	e.names.Want(names...)

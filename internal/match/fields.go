@@ -20,6 +20,12 @@ const (
 	asPath
 	// asEmail reads an e-mail address.
 	asEmail
+	// asRegistry reads a registry key, perhaps with the name of a value behind it.
+	asRegistry
+	// asMutex reads a mutex's name.
+	asMutex
+	// asText looks through a text for whatever stands in it.
+	asText
 )
 
 // indicatorFields says in which fields which indicators are looked for. It starts from
@@ -31,6 +37,11 @@ const (
 //	file:hashes        -> Hashes, by algorithm
 //	file:name          -> the last part of TargetFilename, Image, ImageLoaded ...
 //	email-addr:value   -> senders and recipients
+//	windows-registry-key:key -> TargetObject, ObjectName
+//	mutex:name         -> MutexName, ObjectName
+//
+// Command lines, scripts, messages and the like are looked through for addresses, domains, URLs, e-mail
+// addresses, file names and hashes.
 func indicatorFields() map[string]use {
 	out := map[string]use{}
 	for u, names := range map[use][]string{
@@ -59,6 +70,19 @@ func indicatorFields() map[string]use {
 			"NewProcessName", "ParentProcessName", "ProcessName", "Application", // Security log
 		},
 		asEmail: {"From", "To", "Sender", "Recipient", "SenderAddress", "RecipientAddress", "mailfrom", "rcptto"},
+		asRegistry: {
+			"TargetObject", "NewName", // Sysmon 12 to 14
+			"ObjectName", "RegistryKey", "registry.path", // Security 4657 and 4663, others
+		},
+		asMutex: {"MutexName", "Mutex", "Mutant", "ObjectName"},
+		asText: {
+			"CommandLine", "ParentCommandLine", "ProcessCommandLine", // Sysmon 1, Security 4688
+			"ScriptBlockText", "Payload", "ContextInfo", "HostApplication", "Data", // PowerShell
+			"Message", "message", "Details", "Description", "Contents", // rendered texts, registry values, Sysmon 15
+			"ServiceName", "ImagePath", "TaskContent", "Arguments", "Query", // services, tasks, WMI
+			"c-useragent", "cs-user-agent", "user_agent", "UserAgent", "userAgent", "cs-referrer", "c-referrer", "referrer", "cs-cookie",
+			"requestParameters", "proctitle", "Subject",
+		},
 	} {
 		for _, name := range names {
 			out[name] |= u

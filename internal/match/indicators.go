@@ -1,340 +1,214 @@
 package match
 
 import (
-	"hash/maphash"
-	"maps"
 	"net/netip"
-	"strings"
 	"time"
 
 	"shieldwall/internal/event"
 	"shieldwall/internal/indicator"
+	"shieldwall/internal/match/ioc"
 )
-
-// entry is one live indicator.
-type entry struct {
-	unit *unit
-	ind  *indicator.Indicator
-}
 
 // found is an indicator that an event met.
 type found struct {
-	*entry
+	unit   *unit
+	id     uint64 // of its cell
+	kind   uint8
+	ind    indicator.Indicator
 	fields []event.Field
 }
 
 func (f found) hit() Hit {
-	ind := *f.ind
-	return Hit{Key: f.unit.Key, Attribution: f.unit.who, Indicator: &ind, Fields: f.fields}
+	return Hit{Key: f.unit.Key, Attribution: f.unit.who, Indicator: &f.ind, Fields: f.fields,
+		Confidence: f.unit.Confidence, Until: f.unit.Until}
 }
 
-// shardCount cuts the sets into parts, so that adding one indicator copies only one part of them.
-const shardCount = 256
-
-// table is an immutable map in shards.
-type table[K comparable] struct {
-	seed   maphash.Seed
-	shards *[shardCount]map[K][]*entry
+// holding is what a unit has in the sets.
+type holding struct {
+	live  bool
+	owner uint32
+	// shards are those that its cells lie in; nil where they are too many to be kept, so that all
+	// have to be looked through.
+	shards []uint16
 }
 
-func (t table[K]) get(key K) []*entry {
-	if t.shards == nil {
-		return nil
+// maxShardsKept bounds a holding's list of shards.
+const maxShardsKept = 64
+
+// A cell's note is the indicator's number in its list and its kind. The kind is the type for most
+// indicators; domains with what is below them have their own, and networks one for each length, so that
+// an address is looked up in the lengths that there are and a value of a type that nobody looks for is
+// not looked up at all.
+const (
+	kindDomainBelow = 63
+	kindV4          = kindDomainBelow      // + prefix length, 1 to 32
+	kindV6          = kindDomainBelow + 32 // + prefix length, 1 to 128
+	kindBits        = 8
+	maxNumber       = 1<<(32-kindBits) - 1
+)
+
+func kindOf(ind *indicator.Indicator) uint8 {
+	switch {
+	case ind.Type == indicator.Network && ind.Prefix.Addr().Is4():
+		return kindV4 + uint8(ind.Prefix.Bits())
+	case ind.Type == indicator.Network:
+		return kindV6 + uint8(ind.Prefix.Bits())
+	case ind.Subdomains:
+		return kindDomainBelow
 	}
-	return t.shards[maphash.Comparable(t.seed, key)%shardCount][key]
-}
-
-// edit is a table being made from another one; it copies a shard before it first writes to it.
-type edit[K comparable] struct {
-	table[K]
-	owned [shardCount]bool
-}
-
-func (t table[K]) edit() *edit[K] {
-	e := &edit[K]{table: table[K]{seed: t.seed, shards: new([shardCount]map[K][]*entry)}}
-	if t.shards != nil {
-		*e.shards = *t.shards
-	} else {
-		e.seed = maphash.MakeSeed()
-	}
-	return e
-}
-
-func (e *edit[K]) shard(key K) map[K][]*entry {
-	i := maphash.Comparable(e.seed, key) % shardCount
-	if !e.owned[i] {
-		e.owned[i] = true
-		if e.shards[i] = maps.Clone(e.shards[i]); e.shards[i] == nil {
-			e.shards[i] = map[K][]*entry{}
-		}
-	}
-	return e.shards[i]
-}
-
-func (e *edit[K]) add(key K, one *entry) {
-	shard := e.shard(key)
-	old := shard[key]
-	// The old list may be read by someone: never append into it.
-	shard[key] = append(old[:len(old):len(old)], one)
-}
-
-// remove takes out every entry of the key that belongs to a unit, and returns how many.
-func (e *edit[K]) remove(key K, u *unit) int {
-	shard := e.shard(key)
-	var kept []*entry
-	for _, one := range shard[key] {
-		if one.unit != u {
-			kept = append(kept, one)
-		}
-	}
-	removed := len(shard[key]) - len(kept)
-	if shard[key] = kept; len(kept) == 0 {
-		delete(shard, key)
-	}
-	return removed
-}
-
-// value is the key of an indicator that is looked up whole.
-type value struct {
-	kind indicator.Type
-	text string
+	return uint8(ind.Type)
 }
 
 // indicatorSets are all live indicators, by type and value. They are immutable.
 type indicatorSets struct {
-	count    int
-	fields   map[string]use
-	values   table[value]
-	networks table[netip.Prefix]
-	// lengths counts the networks by prefix length, v4 and v6 apart: an address is looked up once for
-	// each length there is.
-	lengths [2][129]int
+	count  int
+	values *ioc.Set
+	owners owners
+	kinds  [256]int // live cells of each kind
+	fields map[string]use
+	names  *event.Names // whose slots the next one is by; may be nil
+	slots  []use
+	choice event.Choice // those slots
 }
 
-func (s indicatorSets) edit(in []*unit, out map[*unit]bool) indicatorSets {
-	touched := false
-	for _, u := range in {
-		touched = touched || len(u.indicators) > 0
+// bound returns the sets for events whose fields have slots of that register; it asks for the names of
+// all fields that indicators are looked for in.
+func (s indicatorSets) bound(names *event.Names) indicatorSets {
+	if s.fields == nil {
+		s.fields = indicatorFields()
 	}
+	list := make([]string, 0, len(s.fields))
+	for name := range s.fields {
+		list = append(list, name)
+	}
+	s.names, s.slots, s.choice = names, nil, event.Choice{}
+	for i, slot := range names.Want(list...) {
+		for int(slot) >= len(s.slots) {
+			s.slots = append(s.slots, 0)
+		}
+		s.slots[slot] = s.fields[list[i]]
+		s.choice.Add(slot)
+	}
+	return s
+}
+
+// uses says how a field is read.
+func (s *indicatorSets) uses(ev *event.Event, f *event.Field) use {
+	if s.names == nil || ev.Names != s.names {
+		return s.fields[f.Name]
+	}
+	if int(f.Slot) < len(s.slots) {
+		return s.slots[f.Slot]
+	}
+	return 0
+}
+
+// edit returns the sets without some units and with others. It takes the indicators out of the units
+// that come in, for the sets hold all that is needed of them, and drops what has expired from the parts
+// that it makes anew.
+func (s indicatorSets) edit(in []*unit, out map[*unit]bool, now time.Time) indicatorSets {
+	gone := map[uint32]bool{}
+	var named []uint16
+	all := false
 	for u := range out {
-		touched = touched || len(u.indicators) > 0
+		if u.held.live {
+			gone[u.held.owner] = true
+			named = append(named, u.held.shards...)
+			all = all || u.held.shards == nil
+		}
 	}
-	if !touched {
+	coming := 0
+	for _, u := range in {
+		coming += len(u.indicators)
+	}
+	if len(gone) == 0 && coming == 0 {
 		return s
+	}
+	if s.values == nil {
+		s.values = ioc.New()
 	}
 	if s.fields == nil {
 		s.fields = indicatorFields()
 	}
-	values, networks := s.values.edit(), s.networks.edit()
-	for u := range out {
-		for i := range u.indicators {
-			ind := &u.indicators[i]
-			if ind.Type != indicator.Network {
-				s.count -= values.remove(value{ind.Type, ind.Value}, u)
-				continue
-			}
-			n := networks.remove(ind.Prefix, u)
-			s.count -= n
-			s.lengths[family(ind.Prefix.Addr())][ind.Prefix.Bits()] -= n
-		}
+	before := s.owners
+	drop := func(c ioc.Cell) bool {
+		u := before.get(c.Owner)
+		return gone[c.Owner] || u != nil && u.expired(now)
 	}
+	add := make([]ioc.Entry, 0, coming)
+	edit := s.owners.edit()
 	for _, u := range in {
-		for i := range u.indicators {
-			ind := &u.indicators[i]
-			s.count++
-			if ind.Type != indicator.Network {
-				values.add(value{ind.Type, ind.Value}, &entry{u, ind})
-				continue
-			}
-			networks.add(ind.Prefix, &entry{u, ind})
-			s.lengths[family(ind.Prefix.Addr())][ind.Prefix.Bits()]++
+		if len(u.indicators) > 0 {
+			add = s.hold(u, edit, add)
 		}
 	}
-	s.values, s.networks = values.table, networks.table
+	s.values = s.values.Edit(add, named, all, drop,
+		func(c ioc.Cell) { s.kinds[uint8(c.Note)]-- }, func(c ioc.Cell) { s.kinds[uint8(c.Note)]++ })
+	for owner := range gone {
+		edit.drop(owner) // only now: no cell may meet the wrong owner
+	}
+	s.owners = edit.owners
+	s.count = s.values.Len()
 	return s
 }
 
-func family(addr netip.Addr) int {
-	if addr.Is4() {
-		return 0
+// hold gives a unit an owner's number and appends its values.
+func (s *indicatorSets) hold(u *unit, edit *ownersEdit, add []ioc.Entry) []ioc.Entry {
+	u.held = holding{live: true, owner: edit.add(u)}
+	for i := range u.indicators {
+		ind := &u.indicators[i]
+		number := ind.Line
+		if number == 0 {
+			number = i + 1
+		}
+		if number > maxNumber {
+			number = 0 // unknown
+		}
+		e := ioc.Entry{Key: s.key(ind), Owner: u.held.owner, Note: uint32(number)<<kindBits | uint32(kindOf(ind))}
+		add = append(add, e)
+		if len(u.indicators) <= maxShardsKept {
+			u.held.shards = append(u.held.shards, e.Shard())
+		}
 	}
-	return 1
+	u.indicators = nil
+	return add
 }
 
-// search is one event being looked through.
-type search struct {
-	sets   *indicatorSets
-	record *record
-	now    time.Time
-	cell   *cell
-	found  []found
-	seen   map[*entry]int // -> index in found
+func (s *indicatorSets) key(ind *indicator.Indicator) ioc.Key {
+	if ind.Type == indicator.Network {
+		return s.networkKey(ind.Prefix)
+	}
+	return s.values.Key(uint8(ind.Type), []byte(ind.Value))
 }
 
-// match appends every indicator that the record holds, each once, with all fields it was met in.
-func (s *indicatorSets) match(r *record, now time.Time, out []found) []found {
-	look := search{sets: s, record: r, now: now, found: out}
-	for i := range r.cells {
-		look.cell = &r.cells[i]
-		uses := s.fields[look.cell.name]
-		if uses == 0 {
-			continue
-		}
-		for _, text := range look.cell.texts {
-			look.text(uses, strings.TrimSpace(text))
-		}
+func (s *indicatorSets) networkKey(p netip.Prefix) ioc.Key {
+	var b [17]byte
+	addr := p.Addr().As16()
+	copy(b[:], addr[:])
+	b[16] = byte(p.Bits())
+	if p.Addr().Is4() {
+		b[16] += 96
 	}
-	return look.found
+	return s.values.Key(uint8(indicator.Network), b[:])
 }
 
-func (s *search) text(uses use, text string) {
-	if text == "" || text == "-" { // "-" is how Windows and W3C logs write nothing
-		return
-	}
-	if uses&asHost != 0 {
-		s.host(text)
-	}
-	if uses&asAddress != 0 {
-		s.address(text)
-	}
-	if uses&asAddresses != 0 {
-		for part := range strings.SplitSeq(text, ";") {
-			s.host(part[strings.LastIndexByte(part, ' ')+1:])
-		}
-	}
-	if uses&asURL != 0 {
-		s.url(text)
-	}
-	if uses&asHashes != 0 {
-		s.hashes(text)
-	}
-	if uses&asPath != 0 {
-		s.lookup(indicator.FileName, fold(text[strings.LastIndexAny(text, `\/`)+1:]))
-	}
-	if uses&asEmail != 0 {
-		s.lookup(indicator.Email, fold(strings.Trim(text, "<>")))
-	}
+// IndicatorStats says what indicators cost.
+type IndicatorStats struct {
+	Values int // live ones; one that two keys hold counts twice
+	Owners int // keys that hold them
+	Bytes  int // memory of the sets, without their owners
+	// Cut counts the events since the start that were not looked through to the end (maxTextScanned,
+	// maxTokens) or that met more than maxMet.
+	Cut uint64
 }
 
-// met notes an indicator; one that is not valid now was not met.
-func (s *search) met(list []*entry) {
-	for _, one := range list {
-		if !one.unit.valid(s.now) {
-			continue
-		}
-		i, known := s.seen[one]
-		if !known {
-			if s.seen == nil {
-				s.seen = map[*entry]int{}
-			}
-			i = len(s.found)
-			s.seen[one] = i
-			s.found = append(s.found, found{entry: one})
-		}
-		f := &s.found[i]
-		if n := len(f.fields); n == 0 || f.fields[n-1].Name != s.cell.name {
-			f.fields = append(f.fields, event.Field{Name: s.cell.name, Value: s.cell.value})
-		}
-	}
-}
+// IndicatorStats says what the live indicators cost.
+func (e *Engine) IndicatorStats() IndicatorStats { return e.live.Load().indicators.stats() }
 
-func (s *search) lookup(t indicator.Type, text string) {
-	s.met(s.sets.values.get(value{t, text}))
-}
-
-// maxHost bounds what is looked up as a host name (RFC 1035, section 2.3.4, with a final dot).
-const maxHost = 254
-
-// host looks a name up with every domain above it: a STIX domain matches itself, a listed one also
-// what is below it.
-func (s *search) host(text string) {
-	if text == "" || len(text) > maxHost {
-		return
+func (s *indicatorSets) stats() IndicatorStats {
+	out := IndicatorStats{Values: s.count, Owners: s.owners.live, Cut: textsCut.Load()}
+	if s.values != nil {
+		out.Bytes = s.values.Bytes()
 	}
-	if s.address(text) {
-		return
-	}
-	name := strings.TrimSuffix(fold(text), ".")
-	s.lookup(indicator.Domain, name)
-	for above := name; ; {
-		dot := strings.IndexByte(above, '.')
-		if dot < 0 {
-			return
-		}
-		above = above[dot+1:]
-		for _, one := range s.sets.values.get(value{indicator.Domain, above}) {
-			if one.ind.Subdomains {
-				s.met([]*entry{one})
-			}
-		}
-	}
-}
-
-// address looks an address up in the networks; it tells whether the text is one.
-func (s *search) address(text string) bool {
-	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	if err != nil {
-		return false
-	}
-	addr = addr.WithZone("").Unmap()
-	for bits, n := range s.sets.lengths[family(addr)] {
-		if n == 0 {
-			continue
-		}
-		if prefix, err := addr.Prefix(bits); err == nil {
-			s.met(s.sets.networks.get(prefix))
-		}
-	}
-	return true
-}
-
-// url looks a URL up, and its host. A bare path belongs to the event's host.
-func (s *search) url(text string) {
-	if strings.HasPrefix(text, "/") {
-		c := s.record.find("cs-host")
-		if c == nil || len(c.texts) == 0 {
-			return
-		}
-		text = c.texts[0] + text
-	}
-	if len(text) > indicator.MaxValue {
-		text = text[:indicator.MaxValue] // too long for any indicator, but it has a host
-	}
-	full, err := indicator.NormalURL(text)
-	if err != nil {
-		return
-	}
-	s.lookup(indicator.URL, full)
-	scheme, rest, ok := strings.Cut(full, "://")
-	if ok && (scheme == "http" || scheme == "https") {
-		s.lookup(indicator.URL, rest) // indicators without a scheme
-	}
-	if !ok {
-		rest = full
-		s.lookup(indicator.URL, "http://"+rest)
-		s.lookup(indicator.URL, "https://"+rest)
-	}
-	host, _, _ := strings.Cut(rest, "/")
-	if port := strings.LastIndexByte(host, ':'); port >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:port]
-	}
-	s.host(host)
-}
-
-// hashes splits "ALG=digits,ALG=digits".
-func (s *search) hashes(text string) {
-	for part := range strings.SplitSeq(text, ",") {
-		name, digits, named := strings.Cut(strings.TrimSpace(part), "=")
-		if !named {
-			digits = name
-		}
-		t, known := indicator.HashNamed(name)
-		if !known {
-			if named {
-				continue
-			}
-			t = bareHash(s.cell.name, digits)
-		}
-		s.lookup(t, fold(digits))
-	}
+	return out
 }

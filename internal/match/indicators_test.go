@@ -33,7 +33,7 @@ func TestIndicatorsMeetEvents(t *testing.T) {
 		{"list *.evil.example", []any{"DestinationHostname", "a.b.evil.example"}, "DestinationHostname"},
 		{"list evil.example", []any{"c-uri", "https://user@www.evil.example:8443/x"}, "c-uri"},
 		{"list evil.example", []any{"cs-host", "evil.example", "c-uri", "/x"}, "cs-host c-uri"},
-		{"list evil.example", []any{"CommandLine", "ping evil.example"}, ""}, // text fields come later
+		{"list evil.example", []any{"CommandLine", "ping evil.example"}, "CommandLine"},
 		{"list evil.example", []any{"QueryResults", "type:  5 evil.example;::ffff:192.0.2.1;"}, "QueryResults"},
 		{"list evil.example", []any{"query", []any{"a.example", "evil.example"}}, "query"},
 		{"ipv4-addr:value = '192.0.2.1'", []any{"SourceIp", "192.0.2.1", "DestinationIp", "192.0.2.1"}, "SourceIp DestinationIp"},
@@ -70,6 +70,19 @@ func TestIndicatorsMeetEvents(t *testing.T) {
 		{"file:name = 'evil.exe'", []any{"Image", `C:\evil.exe\x`}, ""},
 		{"email-addr:value = 'a@evil.example'", []any{"Sender", "<A@Evil.Example>"}, "Sender"},
 		{"list a@evil[.]example", []any{"Recipient", "a@evil.example"}, "Recipient"},
+		{"mutex:name = 'Global\\\\Evil'", []any{"MutexName", `global\evil`}, "MutexName"},
+		{"mutex:name = 'Evil'", []any{"ObjectName", `\Sessions\1\BaseNamedObjects\Evil`}, "ObjectName"},
+		{"mutex:name = 'Evil'", []any{"CommandLine", "Evil"}, ""},
+		{"windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\\\Software\\\\Evil'", []any{"TargetObject", `HKLM\SOFTWARE\Evil\Value`}, "TargetObject"},
+		{"windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\\\Software\\\\Evil'", []any{"TargetObject", `HKLM\SOFTWARE\Evil`}, "TargetObject"},
+		{"windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\\\Software\\\\Evil'", []any{"TargetObject", `HKLM\SOFTWARE\Evil\Key\Value`}, ""},
+		{"windows-registry-key:key = 'HKLM\\\\Software\\\\Evil'", []any{"ObjectName", `\REGISTRY\MACHINE\SOFTWARE\Evil`}, "ObjectName"},
+		{"list 192.0.2.0/24", []any{"Message", "from 192.0.2.7:443."}, "Message"},
+		{"list 2001:db8::/32", []any{"Payload", "to [2001:db8::7]:443"}, "Payload"},
+		{"file:name = 'evil.exe'", []any{"CommandLine", `"C:\x\EVIL.exe" /q`}, "CommandLine"},
+		{"list " + sha256Hex, []any{"ScriptBlockText", "if ($h -eq '" + strings.ToUpper(sha256Hex) + "')"}, "ScriptBlockText"},
+		{"list a@evil.example", []any{"Details", "mailto:A@evil.example"}, "Details"},
+		{"url:value = 'http://evil.example/x'", []any{"CommandLine", "(New-Object X).Get('http://Evil.example/x')"}, "CommandLine"},
 		{"domain-name:value IN ('a.example', 'b.example')", []any{"QueryName", "b.example"}, "QueryName"},
 	}
 	for _, tt := range tests {
@@ -150,5 +163,39 @@ func TestManyIndicators(t *testing.T) {
 	}
 	if _, got := e.Len(); got != n/10 {
 		t.Errorf("%d live", got)
+	}
+}
+
+// TestHitSaysWhichAndHowSure: a hit carries the list's line, and its publisher's confidence and end.
+func TestHitSaysWhichAndHowSure(t *testing.T) {
+	list := indicator.ParseList([]byte("# a comment\n\nother.example\nx.example\n"))
+	c, err := match.CompileIndicators(match.Key{Publisher: "bravo", ID: "list"}, match.Attribution{Title: "T"}, list.Indicators...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_700_000_000, 0)
+	c.Confidence, c.Until = 70, now.Add(time.Hour)
+	e := match.New(func() time.Time { return now })
+	e.Update([]match.Compiled{c}, nil)
+	got := hits(e, fields("QueryName", "a.x.example"))
+	if len(got) != 1 || got[0].Indicator.Line != 4 || got[0].Indicator.Value != "x.example" || got[0].Publisher != "bravo" ||
+		got[0].Confidence != 70 || !got[0].Until.Equal(c.Until) || got[0].Title != "T" {
+		t.Fatalf("%+v", got)
+	}
+	now = c.Until
+	if got := hits(e, fields("QueryName", "a.x.example")); len(got) != 0 {
+		t.Fatalf("expired, and met: %+v", got)
+	}
+	// The part of the sets that is made anew lets go of it.
+	e.Update([]match.Compiled{domains(t, match.Key{ID: "new"}, "x.example")}, nil)
+	if _, n := e.Len(); n > 2 {
+		t.Errorf("%d live", n)
+	}
+	if s := e.IndicatorStats(); s.Owners != 2 || s.Bytes == 0 {
+		t.Fatalf("%+v", s)
+	}
+	e.Update(nil, []match.Key{{Publisher: "bravo", ID: "list"}, {ID: "new"}})
+	if s := e.IndicatorStats(); s.Owners != 0 || s.Values != 0 {
+		t.Fatalf("%+v", s)
 	}
 }

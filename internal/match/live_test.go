@@ -96,7 +96,8 @@ func TestEveryEvent(t *testing.T) {
 	}
 }
 
-// TestRest checks that an event is asked for all its fields where a rule looks at all, and only there.
+// TestRest checks that an event is asked for all its fields where a rule looks at all, and only there; an
+// event with other names than the engine's is asked in any case.
 func TestRest(t *testing.T) {
 	keyword := parse(t, "k: [secret]\ncondition: k")
 	other := parse(t, "s: {F: a}\ncondition: s")
@@ -104,6 +105,8 @@ func TestRest(t *testing.T) {
 	e := loaded(t, []*sigma.Rule{keyword, other})
 	asked := 0
 	ev := fields("F", "a")
+	numbered([]*event.Event{ev}, e.Names())
+	ev.Asked = e.Names().Len()
 	ev.Rest = func(ev *event.Event) {
 		asked++
 		ev.Fields = append(slices.Clone(ev.Fields), event.Field{Name: "G", Value: event.Str("a SECRET")})
@@ -111,8 +114,21 @@ func TestRest(t *testing.T) {
 	if got := hits(e, ev); len(got) != 1 || asked != 1 || len(ev.Fields) != 1 {
 		t.Errorf("%d hits, asked %d times, %d fields", len(got), asked, len(ev.Fields))
 	}
+	service := ev.Service
 	ev.Service = "other"
 	if got := hits(e, ev); len(got) != 1 || asked != 1 {
+		t.Errorf("%d hits, asked %d times", len(got), asked)
+	}
+	ev.Service, ev.Raw = service, `{"F":"a","G":"a public matter"}`
+	if got := hits(e, ev); len(got) != 0 || asked != 1 {
+		t.Errorf("%d hits, asked %d times though its text has no keyword", len(got), asked)
+	}
+	ev.Raw = `{"F":"a","G":"a SECRET"}`
+	if got := hits(e, ev); len(got) != 1 || asked != 2 {
+		t.Errorf("%d hits, asked %d times though its text has a keyword", len(got), asked)
+	}
+	ev.Names, ev.Raw, ev.Service = nil, "", "other"
+	if got := hits(e, ev); len(got) != 1 || asked != 3 {
 		t.Errorf("%d hits, asked %d times", len(got), asked)
 	}
 }

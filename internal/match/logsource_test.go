@@ -187,7 +187,7 @@ func TestViews(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var r naive.Record
-			r.Load(tt.view.fields(tt.ev), tt.ev.Fields)
+			r.Load(new(viewing).of(tt.view, tt.ev), tt.ev.Fields)
 			for name, want := range tt.want {
 				if v, ok := r.Find(name); ok {
 					if v.Text != want {

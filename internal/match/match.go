@@ -43,6 +43,9 @@ type Hit struct {
 	Indicator *indicator.Indicator
 	// Candidate is that of the Compiled: the hit is a detection only if the pattern behind it confirms it.
 	Candidate bool
+	// Confidence is the publisher's, 1 to 100; 0 where it gives none. Until is when it ends; zero: never.
+	Confidence int
+	Until      time.Time
 	// Fields are the fields that the rule names and the event has, in the rule's order; for an
 	// indicator, the fields it was met in.
 	Fields []event.Field
@@ -57,6 +60,8 @@ type Compiled struct {
 	// Candidate says that the rules find what is likely: they stand for a STIX pattern, which has the last
 	// word about each hit.
 	Candidate bool
+	// Confidence is handed on to hits.
+	Confidence int
 
 	rules      []*rule
 	indicators []indicator.Indicator

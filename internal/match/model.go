@@ -49,5 +49,9 @@ func compile(rules []*liveRule, shared *program.Shared) *segment {
 	if err != nil {
 		panic("match: a rule that CompileSigma took does not compile: " + err.Error())
 	}
-	return &segment{program: p, rules: rules}
+	out := &segment{program: p, rules: rules}
+	for _, r := range rules {
+		out.choice.Add(r.shown...)
+	}
+	return out
 }

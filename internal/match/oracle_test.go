@@ -39,7 +39,7 @@ func (o *Oracle) Match(ev *event.Event, yield func(Hit)) {
 		r := raw
 		if src.view != nil {
 			r = new(naive.Record)
-			r.Load(src.view.fields(ev), ev.Fields)
+			r.Load(new(viewing).of(src.view, ev), ev.Fields)
 		}
 		for _, x := range o.rules[src.Logsource] {
 			if x.Match(r) {

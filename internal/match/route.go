@@ -11,9 +11,12 @@ import (
 
 // plan is what an event of one kind has to meet.
 type plan struct {
+	live  *snapshot // whose shelves it is made of
 	steps []step
 	// everyField: a rule looks at all fields, also those nobody names.
 	everyField bool
+	// choice has the fields that the steps and indicators look at.
+	choice event.Choice
 }
 
 // step is one shelf to be met, under a view.
@@ -24,21 +27,60 @@ type step struct {
 	byID  *bucket // the shelf's bucket for it
 }
 
-// plan works out the shelves that an event meets. Rules without any logsource meet every event.
-func (r *router) plan(ev *event.Event, live shelves) *plan {
-	out := &plan{}
+// plan works out the shelves that an event meets, and the fields that are looked at there. Rules without any
+// logsource meet every event.
+func (e *Engine) plan(ev *event.Event, live *snapshot) *plan {
+	out := &plan{live: live}
+	out.choice.By = out
+	out.choice.Join(e.names.Always())
 	id := fold(ev.EventID)
 	add := func(ls sigma.Logsource, v *view) {
-		if found := live[ls]; found != nil {
-			out.steps = append(out.steps, step{shelf: found, view: v, id: id, byID: found.byID[id]})
-			out.everyField = out.everyField || found.everyField()
+		if found := live.shelves[ls]; found != nil {
+			out.add(step{shelf: found, view: v, id: id, byID: found.byID[id]})
+			if v != nil {
+				out.choice.Add(e.names.Want(v.sources()...)...)
+			}
 		}
 	}
 	add(sigma.Logsource{}, nil)
-	for _, src := range r.sources(ev, nil) {
+	for _, src := range e.router.sources(ev, nil) {
 		add(src.Logsource, src.view)
 	}
+	if live.indicators.count > 0 {
+		out.choice.Join(&live.indicators.choice)
+	}
 	return out
+}
+
+func (p *plan) add(st step) {
+	p.steps = append(p.steps, st)
+	p.everyField = p.everyField || st.shelf.everyField()
+	for _, b := range [...]*bucket{st.shelf.any, st.byID} {
+		if b != nil {
+			for _, seg := range b.segments {
+				p.choice.Join(&seg.choice)
+			}
+		}
+	}
+}
+
+// chosen gives the plan that an event's fields were chosen by; nil if that is not what it has to meet now.
+func (e *Engine) chosen(ev *event.Event, live *snapshot) *plan {
+	p, ok := ev.Choice.By.(*plan)
+	if !ok || p.live != live || ev.Product+ev.Category+ev.Service != "" || len(ev.Also) > 0 {
+		return nil
+	}
+	return p
+}
+
+// choose tells a decoder what of an event log's record is looked at.
+func (e *Engine) choose(ev *event.Event) *event.Choice {
+	if ev.Channel == "" || ev.EventID == "" {
+		return nil // other formats get their names, and what they are, from fields
+	}
+	s := e.pool.Get().(*scratch)
+	defer e.pool.Put(s)
+	return &s.routes.find(ev, e.live.Load()).choice
 }
 
 func (s *shelf) everyField() bool {
@@ -54,7 +96,7 @@ func (b *bucket) everyField() bool {
 }
 
 // mayHoldKeyword tells whether all fields of an event have to be looked at; raw is its own text, empty where
-// that is not known.
+// that is not known. The fields of a view, which are not in it, are looked at in any case.
 func (p *plan) mayHoldKeyword(raw string) bool {
 	if raw == "" {
 		return true
@@ -62,8 +104,7 @@ func (p *plan) mayHoldKeyword(raw string) bool {
 	for i := range p.steps {
 		st := &p.steps[i]
 		for _, b := range [...]*bucket{st.shelf.any, st.byID} {
-			// A view's fields are not in the record's text.
-			if b.everyField() && (st.view != nil || b.mayHoldKeyword(raw)) {
+			if b.everyField() && b.mayHoldKeyword(raw) {
 				return true
 			}
 		}
@@ -77,18 +118,23 @@ func (b *bucket) mayHoldKeyword(raw string) bool {
 	})
 }
 
-// fields lists the fields that routing looks at, and those that views are made of.
+// fields lists the fields that routing looks at.
 func (r *router) fields() []string {
 	var out []string
 	for _, c := range windowsCategories {
 		if c.field != "" {
 			out = append(out, c.field)
 		}
+	}
+	return out
+}
+
+// viewed lists the fields that views are made of.
+func (r *router) viewed() []string {
+	var out []string
+	for _, c := range windowsCategories {
 		if c.view != nil {
-			for _, a := range c.view.aliases {
-				out = append(out, a.from)
-			}
-			out = append(out, c.view.also...)
+			out = append(out, c.view.sources()...)
 		}
 	}
 	return out
@@ -97,9 +143,10 @@ func (r *router) fields() []string {
 // routes remembers plans, so that routing an event is one look-up. Its size is fixed: events of crafted
 // channels push others out and cost themselves time, no memory. One goroutine uses it at a time.
 type routes struct {
-	router *router
+	engine *Engine
 	seed   maphash.Seed
-	live   *snapshot // whose plans they are
+	live   *snapshot     // whose plans they are
+	always *event.Choice // as of when they were made
 	lines  [routeLines][routeWays]route
 	next   uint8
 }
@@ -111,7 +158,7 @@ const (
 	maxRouteKey = 1024
 )
 
-func newRoutes(r *router) *routes { return &routes{router: r, seed: maphash.MakeSeed()} }
+func newRoutes(e *Engine) *routes { return &routes{engine: e, seed: maphash.MakeSeed()} }
 
 // route is a remembered plan.
 type route struct {
@@ -145,9 +192,9 @@ func (r *routes) hash(f *facts) uint64 {
 
 // find returns the plan for an event, worked out now if it is not remembered.
 func (r *routes) find(ev *event.Event, live *snapshot) *plan {
-	if r.live != live {
+	if always := r.engine.names.Always(); r.live != live || r.always != always {
 		r.lines = [routeLines][routeWays]route{}
-		r.live = live
+		r.live, r.always = live, always
 	}
 	f := factsOf(ev)
 	h := r.hash(&f)
@@ -157,11 +204,11 @@ func (r *routes) find(ev *event.Event, live *snapshot) *plan {
 			return x.plan
 		}
 	}
-	p := r.router.plan(ev, live.shelves)
+	p := r.engine.plan(ev, live)
 	if f.size() > maxRouteKey {
 		return p
 	}
-	conditions := r.router.conditions(ev)
+	conditions := r.engine.router.conditions(ev)
 	if len(conditions) > 64 {
 		return p
 	}

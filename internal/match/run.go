@@ -3,6 +3,7 @@ package match
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"shieldwall/internal/event"
 	"shieldwall/internal/match/program"
@@ -12,14 +13,14 @@ import (
 type scratch struct {
 	routes      *routes
 	raw, viewed *program.Record
+	viewing     viewing
 	run         program.Run
 	full        event.Event // the event with all its fields, where it came without
 	met         []met
 	texts       []string // of EventID, where it is a list
 	events      int64    // while rules are measured
 
-	indicators record
-	found      []found
+	found []found
 }
 
 // met is a rule that an event met.
@@ -29,8 +30,8 @@ type met struct {
 	record *program.Record
 }
 
-func newScratch(names *event.Names) *scratch {
-	return &scratch{raw: program.NewRecord(names), viewed: program.NewRecord(names)}
+func newScratch(e *Engine) *scratch {
+	return &scratch{routes: newRoutes(e), raw: program.NewRecord(e.names), viewed: program.NewRecord(e.names)}
 }
 
 // Match calls yield for every rule and indicator that the event meets, rules first, in an order that
@@ -38,40 +39,54 @@ func newScratch(names *event.Names) *scratch {
 func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
 	live := e.live.Load()
 	s := e.pool.Get().(*scratch)
-	if ev.Rest != nil && (ev.Names != e.names || ev.Asked < e.names.Len()) {
-		// What was left out of it was nothing to another engine, or to this one a moment ago.
-		s.full = *ev
-		s.full.Rest(&s.full)
-		ev = &s.full
-	}
 	defer e.pool.Put(s)
+	var p *plan
+	if ev.Choice != nil {
+		p = e.chosen(ev, live)
+	}
+	if ev.Rest != nil && (ev.Names != e.names || ev.Asked < e.names.Len() || ev.Choice != nil && p == nil) {
+		// What was left out of it was nothing to another engine, or to this one a moment ago.
+		ev = s.rest(ev)
+	}
 	if len(live.shelves) > 0 {
-		e.rules(ev, live, s, yield)
+		if p == nil {
+			p = s.routes.find(ev, live)
+		}
+		e.rules(ev, p, s, yield)
 	}
 	if live.indicators.count > 0 {
-		s.indicators.load(ev)
-		s.found = live.indicators.match(&s.indicators, e.now(), s.found[:0])
+		s.found = live.indicators.match(ev, e.now(), s.found[:0])
 		for _, f := range s.found {
 			yield(f.hit())
 		}
 		clear(s.found)
-		s.indicators.drop()
 	}
+	s.full = event.Event{}
 }
 
-func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(Hit)) {
-	if s.routes == nil {
-		s.routes = newRoutes(e.router)
-	}
-	p := s.routes.find(ev, live)
+// rest is the event with all its fields.
+func (s *scratch) rest(ev *event.Event) *event.Event {
+	s.full = *ev
+	s.full.Rest(&s.full)
+	s.full.Rest = nil
+	return &s.full
+}
+
+func (e *Engine) rules(ev *event.Event, p *plan, s *scratch, yield func(Hit)) {
 	if len(p.steps) == 0 {
 		return
 	}
-	if p.everyField && ev.Rest != nil && p.mayHoldKeyword(ev.Raw) {
-		s.full = *ev
-		s.full.Rest(&s.full)
-		ev = &s.full
+	s.run.NoKeywords = false
+	switch {
+	case ev.Rest == nil:
+	case !e.oneID(ev):
+		ev = s.rest(ev) // it meets rules that nobody thought of when its fields were chosen
+	case p.everyField:
+		if s.run.NoKeywords = !p.mayHoldKeyword(ev.Raw); !s.run.NoKeywords {
+			ev = s.rest(ev)
+		}
 	}
+	live := p.live
 	s.raw.Load(nil, ev.Fields, ev.Names)
 	s.met = s.met[:0]
 	s.run.Profile = s.measured(e.sample.Load())
@@ -82,7 +97,7 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 		if st.view != nil {
 			if r = s.viewed; viewed != st.view {
 				viewed = st.view
-				r.Load(viewed.fields(ev), ev.Fields, ev.Names)
+				r.Load(s.viewing.of(viewed, ev), ev.Fields, ev.Names)
 			}
 			// Hits show values of the record they were met in, which the next view replaces.
 			s.step(e, live, st, i, r)
@@ -94,7 +109,16 @@ func (e *Engine) rules(ev *event.Event, live *snapshot, s *scratch, yield func(H
 	s.yield(e, live, yield)
 	s.raw.Drop()
 	s.viewed.Drop()
-	s.full = event.Event{}
+}
+
+// oneID tells whether an event has the one id by which it is routed, or none.
+func (e *Engine) oneID(ev *event.Event) bool {
+	for i := range ev.Fields {
+		if f := &ev.Fields[i]; f.Slot == e.id {
+			return f.Value.Kind != event.List && f.Value.Text == ev.EventID
+		}
+	}
+	return ev.EventID == ""
 }
 
 // step runs the programs of one shelf that an event meets.
@@ -159,18 +183,23 @@ func (s *scratch) yield(e *Engine, live *snapshot, yield func(Hit)) {
 		if i > 0 && s.met[i-1].rule == m.rule && s.met[i-1].step == m.step || !m.rule.unit.valid(now) {
 			continue
 		}
-		yield(Hit{Key: m.rule.unit.Key, Rule: m.rule.index, Attribution: m.rule.Attribution, Candidate: m.rule.unit.Candidate, Fields: m.rule.show(m.record)})
+		yield(Hit{Key: m.rule.unit.Key, Rule: m.rule.index, Attribution: m.rule.Attribution, Candidate: m.rule.unit.Candidate, Fields: m.rule.show(m.record, m.record == s.viewed)})
 	}
 	clear(s.met)
 	s.met = s.met[:0]
 }
 
-// show returns the fields that the rule names, as far as the event has them.
-func (r *liveRule) show(rec *program.Record) []event.Field {
+// show returns the fields that the rule names, as far as the event has them. The texts of a view are copied,
+// for its memory is used again.
+func (r *liveRule) show(rec *program.Record, view bool) []event.Field {
 	var out []event.Field
 	for i, slot := range r.shown {
 		if v := rec.Value(slot); v != nil {
-			out = append(out, event.Field{Name: r.fields[i], Value: *v})
+			f := event.Field{Name: r.fields[i], Value: *v}
+			if view {
+				f.Value.Text = strings.Clone(f.Value.Text)
+			}
+			out = append(out, f)
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"shieldwall/internal/event"
 )
@@ -20,23 +21,49 @@ type view struct {
 type alias struct {
 	name string
 	from string
-	// convert changes the value; nil keeps it. The event is there for values made of several fields.
-	convert func(ev *event.Event, text string) string
+	// convert appends the value as the view has it; nil keeps it. The event is there for values made of several
+	// fields.
+	convert func(out []byte, ev *event.Event, text string) []byte
 }
 
-func (v *view) fields(ev *event.Event) []event.Field {
-	out := make([]event.Field, 0, len(v.aliases))
+// sources lists the fields that the view looks at.
+func (v *view) sources() []string {
+	var out []string
 	for _, a := range v.aliases {
+		out = append(out, a.from)
+	}
+	return append(out, v.also...)
+}
+
+// viewing is memory for the fields of one view, used again for the next.
+type viewing struct {
+	fields []event.Field
+	text   []byte // what was converted
+}
+
+// maxViewingKept bounds the text that is kept for the next event, in bytes.
+const maxViewingKept = 64 << 10
+
+// of gives the fields of a view. They are valid until the next call.
+func (m *viewing) of(v *view, ev *event.Event) []event.Field {
+	if m.fields = m.fields[:0]; cap(m.text) > maxViewingKept {
+		m.text = nil
+	}
+	m.text = m.text[:0]
+	for i := range v.aliases {
+		a := &v.aliases[i]
 		value, ok := ev.Get(a.from)
 		if !ok {
 			continue
 		}
 		if a.convert != nil && value.Kind != event.Null && value.Kind != event.List {
-			value = event.Str(a.convert(ev, value.Text))
+			from := len(m.text)
+			m.text = a.convert(m.text, ev, value.Text)
+			value = event.Str(unsafe.String(unsafe.SliceData(m.text[from:]), len(m.text)-from))
 		}
-		out = append(out, event.Field{Name: a.name, Value: value})
+		m.fields = append(m.fields, event.Field{Name: a.name, Value: value})
 	}
-	return out
+	return m.fields
 }
 
 // defenderView: tests/thor.yml, windows-defender-antivirus-mapping.
@@ -86,118 +113,118 @@ var registryView = view{aliases: []alias{
 }, also: []string{"SubjectDomainName", "ObjectValueName", "NewValueType"}}
 
 // decimal writes the hexadecimal ids of the Security log as Sysmon does.
-func decimal(_ *event.Event, text string) string {
+func decimal(out []byte, _ *event.Event, text string) []byte {
 	digits, hex := strings.CutPrefix(text, "0x")
 	if !hex {
-		return text
+		return append(out, text...)
 	}
 	n, err := strconv.ParseUint(digits, 16, 64)
 	if err != nil {
-		return text
+		return append(out, text...)
 	}
-	return strconv.FormatUint(n, 10)
+	return strconv.AppendUint(out, n, 10)
 }
 
-func withDomain(ev *event.Event, user string) string {
+func withDomain(out []byte, ev *event.Event, user string) []byte {
 	if domain, ok := ev.Get("SubjectDomainName"); ok && domain.Text != "" && domain.Text != "-" {
-		return domain.Text + `\` + user
+		out = append(append(out, domain.Text...), '\\')
 	}
-	return user
+	return append(out, user...)
 }
 
 // integrity names mandatory labels ([MS-DTYP] 2.4.2.4, well-known SIDs S-1-16-*).
-func integrity(_ *event.Event, sid string) string {
+func integrity(out []byte, _ *event.Event, sid string) []byte {
 	switch sid {
 	case "S-1-16-4096":
-		return "Low"
+		sid = "Low"
 	case "S-1-16-8192", "S-1-16-8448":
-		return "Medium"
+		sid = "Medium"
 	case "S-1-16-12288":
-		return "High"
+		sid = "High"
 	case "S-1-16-16384":
-		return "System"
+		sid = "System"
 	}
-	return sid
+	return append(out, sid...)
 }
 
 // drivePath turns a device path into a drive path. The record does not say which drive letter the
 // volume has; nearly all rules mean the system drive.
-func drivePath(_ *event.Event, text string) string {
+func drivePath(out []byte, _ *event.Event, text string) []byte {
 	const device = `\device\harddiskvolume`
-	if len(text) < len(device) || !strings.EqualFold(text[:len(device)], device) {
-		return text
+	if len(text) >= len(device) && strings.EqualFold(text[:len(device)], device) {
+		if rest := strings.TrimLeft(text[len(device):], "0123456789"); strings.HasPrefix(rest, `\`) {
+			return append(append(out, "C:"...), rest...)
+		}
 	}
-	rest := strings.TrimLeft(text[len(device):], "0123456789")
-	if !strings.HasPrefix(rest, `\`) {
-		return text
-	}
-	return "C:" + rest
+	return append(out, text...)
 }
 
 // protocol names IANA protocol numbers as Sysmon does.
-func protocol(_ *event.Event, number string) string {
+func protocol(out []byte, _ *event.Event, number string) []byte {
 	switch number {
 	case "6":
-		return "tcp"
+		number = "tcp"
 	case "17":
-		return "udp"
+		number = "udp"
 	}
-	return number
+	return append(out, number...)
 }
 
-func initiated(_ *event.Event, direction string) string {
+func initiated(out []byte, _ *event.Event, direction string) []byte {
 	switch direction {
 	case "%%14593", "Outbound":
-		return "true"
+		direction = "true"
 	case "%%14592", "Inbound":
-		return "false"
+		direction = "false"
 	}
-	return direction
+	return append(out, direction...)
 }
 
 // registryPath joins key and value and writes the hive as Sysmon does.
-func registryPath(ev *event.Event, key string) string {
-	hives := [][2]string{{`\REGISTRY\MACHINE`, "HKLM"}, {`\REGISTRY\USER`, "HKU"}}
-	for _, hive := range hives {
-		if n := len(hive[0]); len(key) >= n && strings.EqualFold(key[:n], hive[0]) {
-			key = hive[1] + key[n:]
+func registryPath(out []byte, ev *event.Event, key string) []byte {
+	hive := ""
+	for _, h := range [...][2]string{{`\REGISTRY\MACHINE`, "HKLM"}, {`\REGISTRY\USER`, "HKU"}} {
+		if n := len(h[0]); len(key) >= n && strings.EqualFold(key[:n], h[0]) {
+			hive, key = h[1], key[n:]
 			break
 		}
 	}
+	from := len(out)
+	out = append(append(out, hive...), key...)
 	// The kernel names the control set in use, Sysmon and the rules its alias.
 	const set, alias = `HKLM\SYSTEM\ControlSet001\`, `HKLM\SYSTEM\CurrentControlSet\`
-	if n := len(set); len(key) >= n && strings.EqualFold(key[:n], set) {
-		key = alias + key[n:]
+	if path := string(out[from:min(len(out), from+len(set))]); strings.EqualFold(path, set) {
+		out = append(out[:from], alias...)
+		out = append(out, key[len(set)-len(hive):]...)
 	}
 	if value, ok := ev.Get("ObjectValueName"); ok && value.Text != "" {
-		key += `\` + value.Text
+		out = append(append(out, '\\'), value.Text...)
 	}
-	return key
+	return out
 }
 
 // registryData writes numbers as Sysmon does, by NewValueType's message id.
-func registryData(ev *event.Event, text string) string {
+func registryData(out []byte, ev *event.Event, text string) []byte {
 	kind, _ := ev.Get("NewValueType")
 	n, err := strconv.ParseUint(text, 0, 64)
 	switch {
 	case kind.Text == "%%1875": // REG_BINARY
-		return "Binary Data"
+		return append(out, "Binary Data"...)
 	case err != nil:
-		return text
 	case kind.Text == "%%1876": // REG_DWORD
-		return fmt.Sprintf("DWORD (0x%08x)", n)
+		return fmt.Appendf(out, "DWORD (0x%08x)", n)
 	case kind.Text == "%%1883": // REG_QWORD
-		return fmt.Sprintf("QWORD (0x%08x-0x%08x)", n>>32, n&0xffffffff)
+		return fmt.Appendf(out, "QWORD (0x%08x-0x%08x)", n>>32, n&0xffffffff)
 	}
-	return text
+	return append(out, text...)
 }
 
-func registryAct(_ *event.Event, operation string) string {
+func registryAct(out []byte, _ *event.Event, operation string) []byte {
 	switch operation {
 	case regCreated, regModified:
-		return "SetValue"
+		operation = "SetValue"
 	case regDeleted:
-		return "DeleteValue"
+		operation = "DeleteValue"
 	}
-	return operation
+	return append(out, operation...)
 }

@@ -55,10 +55,15 @@ func (s *session) newPublisher() *publish.Publisher {
 			d, err := roster.ParseDelegation([]byte(s.node.keys.Delegation))
 			return d.Recovery.Key, err
 		},
-		Withhold: s.withhold, Log: appender{s}, View: work[publish.Tx](s.node.store.View), Gate: ownGate{s.gate, s.me.member}, Box: s.node.keys,
+		Sigma: s.sigmaOptions(), Withhold: s.withhold, Log: appender{s}, View: work[publish.Tx](s.node.store.View), Gate: ownGate{s.gate, s.me.member}, Box: s.node.keys,
 		Appending: s.protect.published,
 		Live:      func(c []object.Change) { s.detector.Apply(c) }, Now: s.node.now, Rand: random,
 	})
+}
+
+// sigmaOptions are for every rule that this node reads: its own, and those of its allies.
+func (s *session) sigmaOptions() sigma.Options {
+	return sigma.Options{Placeholders: s.node.cfg.Placeholders}
 }
 
 // withhold keeps members that this node denies from reading, and new ones from AMBER and above for a while,
@@ -104,7 +109,7 @@ func (s *session) newDetector() (*detect.Detector, error) {
 	}
 	return detect.New(detect.Options{
 		Self: s.me.member, Dir: cfg.Data, Retention: detect.Retention{MaxAge: cfg.Detections.MaxAge.Std(), MaxSize: int64(cfg.Detections.MaxSize)},
-		Engine: s.engine, Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
+		Sigma: s.sigmaOptions(), Engine: s.engine, Update: s.opened(s.node.store.UpdateDurable), View: s.opened(s.node.store.View),
 		Sightings: detect.Sightings{
 			Tick: cfg.Sightings.Tick.Std(), CreatedBy: s.sightingCreator(), To: to,
 			MayRead: func(member string, tlp uint8, audience string) bool {
@@ -156,7 +161,9 @@ func (s *session) loadLocalRules() error {
 		return nil
 	}
 	rejected := 0
-	set, err := scan.LoadRules(s.node.cfg.Rules, sigma.Options{Correlations: true, Filters: true}, func(r scan.Rejected) {
+	opt := s.sigmaOptions()
+	opt.Correlations, opt.Filters = true, true
+	set, err := scan.LoadRules(s.node.cfg.Rules, opt, func(r scan.Rejected) {
 		rejected++
 		s.node.log.Warn("local rule rejected", "rule", r.Error())
 	})

@@ -19,6 +19,9 @@ func detection(ev *event.Event, h match.Hit) status.Detection {
 	if d.RuleID == "" && h.Indicator != nil {
 		d.RuleID = h.Indicator.Value
 	}
+	if h.Indicator != nil {
+		d.Indicator, d.Confidence, d.ValidUntil = h.Indicator.String(), h.Confidence, h.Until
+	}
 	if d.Tags == nil {
 		d.Tags = []string{}
 	}
@@ -46,5 +49,5 @@ func text(v event.Value) string {
 	for i, item := range v.Items {
 		texts[i] = item.Text
 	}
-	return strings.Join(texts, ", ")
+	return strings.Clone(strings.Join(texts, ", ")) // of one text, Join gives that
 }

@@ -46,7 +46,7 @@ type file struct {
 }
 
 // progress is how far all readers are, roughly.
-type progress struct{ files, events, detections, bytes atomic.Int64 }
+type progress struct{ files, events, bytes atomic.Int64 }
 
 // eachFile calls do with the files of all paths: a folder's in lexical order, links below it not followed.
 // Its roots are closed by the function that it returns. The error is do's.
@@ -156,6 +156,9 @@ func (s *scanner) tell(order <-chan *file, cancel context.CancelCauseFunc) error
 		}
 	}
 	for f := range order {
+		if s.opt.OnFile != nil {
+			s.file = newTally()
+		}
 		for open := true; open; {
 			var batch []outcome
 			select {
@@ -174,6 +177,7 @@ func (s *scanner) tell(order <-chan *file, cancel context.CancelCauseFunc) error
 			if !open {
 				fail(f.stop)
 				s.stats.add(&f.stats)
+				s.tellFile(f)
 				s.progress(f.source)
 			}
 		}
@@ -197,6 +201,10 @@ func (s *scanner) tellOne(o *outcome) error {
 			}
 		}
 		s.stats.Detections++
+		s.tally.add(o)
+		if s.file != nil {
+			s.file.add(o)
+		}
 		if err := s.emit(o.detection); err != nil {
 			return fmt.Errorf("writing detections: %w", err)
 		}
@@ -204,6 +212,16 @@ func (s *scanner) tellOne(o *outcome) error {
 		s.opt.OnSkipped(o.skipped)
 	}
 	return nil
+}
+
+// tellFile tells what a file came to.
+func (s *scanner) tellFile(f *file) {
+	if s.opt.OnFile != nil {
+		s.opt.OnFile(FileStats{
+			Source: f.source, Events: f.stats.Events, Bytes: f.stats.Bytes, Errors: f.stats.Errors,
+			Levels: s.file.levels, Loudest: s.file.loudest(),
+		})
+	}
 }
 
 func (s *scanner) progress(source string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestOrder(t *testing.T) {
 			}
 			continue
 		}
-		if got.err != nil || got.Stats != want.Stats {
+		if got.err != nil || !reflect.DeepEqual(got.Stats, want.Stats) {
 			t.Fatalf("%d jobs: %+v, %v, want %+v", jobs, got.Stats, got.err, want.Stats)
 		}
 		if !slices.EqualFunc(got.detections, want.detections, func(a, b status.Detection) bool {

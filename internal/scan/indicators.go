@@ -146,6 +146,7 @@ func (l *indicatorLoader) object(path string, o *stix.Object) error {
 	if at, err := stix.ParseTime(o.ValidUntil); err == nil {
 		c.Until = at
 	}
+	c.Confidence = max(o.Confidence, 0)
 	l.out.compiled = append(l.out.compiled, c)
 	return refused
 }

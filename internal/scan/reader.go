@@ -3,6 +3,8 @@ package scan
 import (
 	"errors"
 	"io"
+	"os"
+	"slices"
 
 	"shieldwall/internal/correlate"
 	"shieldwall/internal/decode/container"
@@ -50,7 +52,19 @@ func (r *reader) open() error {
 		return nil
 	}
 	defer in.Close()
+	if r.own(in) {
+		return nil
+	}
 	return container.File(r.file.source, in, r.opt.Container, r.visit)
+}
+
+// own says whether a file is one that the scan itself writes.
+func (r *reader) own(in *os.File) bool {
+	if len(r.opt.Own) == 0 {
+		return false
+	}
+	info, err := in.Stat()
+	return err == nil && slices.ContainsFunc(r.opt.Own, func(own os.FileInfo) bool { return os.SameFile(own, info) })
 }
 
 // visit reads one file, or one member of an archive. Its error ends the scan.

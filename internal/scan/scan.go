@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -52,6 +53,8 @@ type Options struct {
 	// Merge leaves out detections that were told before: of a record that is read twice, from a copy of a log
 	// or out of two archives, by the same rule. Otherwise they are told and marked.
 	Merge bool
+	// Own are files that the caller writes meanwhile: they are not read, though a path may lead to them.
+	Own []os.FileInfo
 	// Jobs is how many files are read at once; 0 means one a processor. The output is the same for any number.
 	Jobs int
 
@@ -61,6 +64,8 @@ type Options struct {
 	OnProblem func(Problem)
 	// OnSkipped is told each file that is no telemetry.
 	OnSkipped func(source string)
+	// OnFile is told what one file of the paths, an archive with all that is in it, came to.
+	OnFile func(FileStats)
 	// Progress is called between files and every few thousand events. All callbacks run on Run's goroutine.
 	Progress func(Progress)
 
@@ -123,15 +128,20 @@ type Stats struct {
 	Seconds     float64   `json:"seconds"`
 	CPUSeconds  float64   `json:"cpu_seconds"` // of the scan alone, like Seconds
 	MaxRSSBytes int64     `json:"max_rss_bytes"`
+	// Levels are the detections by level; "none" is of those without one. Loudest are the rules with the most, of
+	// the first maxTallied that detected anything.
+	Levels  map[string]int64 `json:"levels"`
+	Loudest []Loud           `json:"loudest"`
 }
 
 // Run loads, scans and writes. The error says that the scan could not be done or finished: a path of rules
 // or indicators that cannot be used, an Out that cannot be written, ctx's end. What it did until then is in
 // the Stats all the same.
-func Run(ctx context.Context, opt Options) (Stats, error) {
+func Run(ctx context.Context, opt Options) (stats Stats, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &scanner{ctx: ctx, opt: opt, seen: newSeen()}
+	s := &scanner{ctx: ctx, opt: opt, seen: newSeen(), tally: newTally()}
+	defer func() { stats.Levels, stats.Loudest = s.tally.levels, s.tally.loudest() }()
 	var out *bufio.Writer
 	if s.emit = opt.Each; s.emit == nil {
 		out = bufio.NewWriterSize(opt.Out, outBuffer)
@@ -140,7 +150,7 @@ func Run(ctx context.Context, opt Options) (Stats, error) {
 		s.emit = func(d *status.Detection) error { return lines.Encode(d) }
 	}
 	start := opt.Now()
-	err := s.load()
+	err = s.load()
 	s.stats.LoadSeconds = opt.Now().Sub(start).Seconds()
 	if err != nil {
 		return s.stats, err
@@ -177,6 +187,8 @@ type scanner struct {
 	// On Run's goroutine alone.
 	stats Stats
 	seen  *seen
+	tally *tally
+	file  *tally // of the file being told; nil where nobody asks
 }
 
 // load reads rules and indicators and makes them live.

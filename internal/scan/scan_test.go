@@ -304,7 +304,7 @@ func TestIndicators(t *testing.T) {
 	if !slices.Equal(hits, want) {
 		t.Errorf("hits\n%s\nwant\n%s", strings.Join(hits, "\n"), strings.Join(want, "\n"))
 	}
-	if got.RulesLoaded != 1 || got.IndicatorsLoaded != 7 || got.IndicatorsRejected != 6 || len(got.rejected) != 6 {
+	if got.RulesLoaded != 1 || got.IndicatorsLoaded != 8 || got.IndicatorsRejected != 5 || len(got.rejected) != 5 {
 		t.Errorf("loaded %d rules, %d values; rejected %d: %v", got.RulesLoaded, got.IndicatorsLoaded, got.IndicatorsRejected, got.rejected)
 	}
 	bad := files(t, map[string]string{"broken.json": `{"type":"bundle"`, "empty.txt": "# nothing\n", "text.txt": "just some words\n"})

@@ -30,12 +30,16 @@ var (
 		"sel", "not a and (b or c)", "1 of sel_* or all of them", "any of _*", "a | count() > 5", "((((a))))", "not not not a",
 		"1 of", ") and (", "a and", "\x00", "ä or ö",
 	}
-	patternSeeds = []string{``, `*`, `\`, `\\`, `\*`, `\\*`, `\\\*`, `a*?b`, `%a%`, `\%a%b%`, "\xff*\xfe", `C:\*\x.exe`}
+	patternSeeds     = []string{``, `*`, `\`, `\\`, `\*`, `\\*`, `\\\*`, `a*?b`, `%a%`, `\%a%b%`, "\xff*\xfe", `C:\*\x.exe`}
+	placeholderSeeds = []string{
+		"", "Administrators: [alice, 'adm_*']\nJumpServers: jump01\n", "a: [007, true, ~]\n", "a: &x [b]\nc: *x\n", "<<: {a: b}\n",
+		"'%a%': b\n", "a: b\na: c\n", "? [a]\n: b\n", "- a\n", "a: b\n---\nc: d\n", "a: !!binary aGk=\n", "\xff",
+	}
 )
 
 func TestSeeds(t *testing.T) {
-	if len(ruleSeeds) < 13 || len(conditionSeeds) < 12 || len(patternSeeds) < 12 {
-		t.Errorf("%d rule, %d condition and %d pattern seeds", len(ruleSeeds), len(conditionSeeds), len(patternSeeds))
+	if len(ruleSeeds) < 13 || len(conditionSeeds) < 12 || len(patternSeeds) < 12 || len(placeholderSeeds) < 12 {
+		t.Errorf("%d rule, %d condition, %d pattern and %d placeholder seeds", len(ruleSeeds), len(conditionSeeds), len(patternSeeds), len(placeholderSeeds))
 	}
 	rules, correlations, filters, resolved := 0, 0, 0, 0
 	for _, seed := range ruleSeeds {
@@ -235,5 +239,36 @@ func FuzzPattern(f *testing.F) {
 		}
 		parsePattern(s, true)
 		withDashes(p)
+	})
+}
+
+// FuzzReadPlaceholders checks that what is accepted can be asked for by a rule.
+func FuzzReadPlaceholders(f *testing.F) {
+	for _, s := range placeholderSeeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := ReadPlaceholders(data)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) || e.Reason == "" || e.Detail == "" {
+				t.Fatalf("error %#v has no reason", err)
+			}
+			return
+		}
+		for name, values := range got {
+			p := parsePattern("%"+name+"%", true)
+			if len(p) != 1 || p[0].Kind != placeholder || p[0].Text != name {
+				t.Fatalf("no rule can ask for %q", name)
+			}
+			for _, v := range values {
+				if v == "" {
+					t.Fatalf("%q has an empty value", name)
+				}
+			}
+			if len(values) == 0 {
+				t.Fatalf("%q has no values", name)
+			}
+		}
 	})
 }

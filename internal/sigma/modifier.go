@@ -246,8 +246,10 @@ func (b *itemBuilder) compare(v Value, name string) (Value, error) {
 	case number:
 		return Compare{Op: op, Number: v.number}, nil
 	case TimePart:
-		v.Op = op
-		return v, nil
+		if v.Op == Equal { // else it is compared already
+			v.Op = op
+			return v, nil
+		}
 	}
 	return nil, b.fail(ReasonValue, "modifier %s needs a number (unquoted)", name)
 }

@@ -161,6 +161,22 @@ func TestModifiers(t *testing.T) {
 		{`F|gt: -5.5`, `compare 3 -5.5`},
 		{`F|gte: 0x10`, `compare 4 16`},
 		{`F|gt: '5'`, `!value`},
+		{`F|gt: 5.0`, `compare 3 5`},
+		{`F|gt: 1e3`, `compare 3 1000`},
+		{`F|gt: -0`, `compare 3 0`},
+		// YAML 1.2, not 1.1 (specification, "Yaml File").
+		{`F|gt: 010`, `compare 3 10`},
+		{`F|gt: 08`, `compare 3 8`},
+		{`F|gt: 0o10`, `compare 3 8`},
+		{`F|gt: 0b10`, `!value`},
+		{`F|gt: 0X10`, `!value`},
+		{`F|gt: 1_000`, `!value`},
+		{`F|gt: 12:30`, `!value`},
+		{`F|gt: !!int '010'`, `compare 3 10`},
+		{`F|gt: !!int '1_000'`, `!yaml`},
+		{`F|gt: 9223372036854775808`, `compare 3 9.223372036854776e+18`},
+		{`F|gt: 0xffffffffffffffff`, `compare 3 1.8446744073709552e+19`},
+		{`F: [007, 1_000, 0b1, 1.50, 0x1F]`, `"007" "1_000" "0b1" "1.50" "0x1F"`},
 		{`F|gt: .nan`, `!value`},
 		{`F|gt: .inf`, `!value`},
 		{`F|minute: 0`, `time 0 0 0`},
@@ -170,6 +186,12 @@ func TestModifiers(t *testing.T) {
 		{`F|month: 12`, `time 4 0 12`},
 		{`F|year|lt: 2020`, `time 5 1 2020`},
 		{`F|minute: 60`, `!value`},
+		{`F|minute|lt: 30`, `time 0 1 30`},
+		{`F|hour|lte|neq: 5`, `not time 1 2 5`},
+		{`F|hour: 5.0`, `time 1 0 5`},
+		{`F|hour: 010`, `time 1 0 10`},
+		{`F|hour|minute: 5`, `!value`},
+		{`F|hour|gte|lt: 5`, `!value`},
 		{`F|hour: '5'`, `!value`},
 		{`F|day: 0`, `!value`},
 		{`F|month: 1.5`, `!value`},
@@ -195,6 +217,10 @@ func TestModifiers(t *testing.T) {
 		{`F|wide|expand: '%one%'`, `!value`},
 		{`F|expand: '%unknown%'`, `!placeholder`},
 		{`F|expand: '%empty%'`, `!placeholder`},
+		{`F|expand: '5% to 7%'`, `!placeholder`},
+		{`F|expand: '5\% to 7%'`, `"5% to 7%"`},
+		{`F|expand: '5%%'`, `"5%%"`},
+		{`F|expand: '%two words%'`, `"2"`},
 		{`F|re|expand: '^%Servers%\d$'`, `any(re ^srv(?s:.*)\d$, re ^db1\d$)`},
 		{`F|re|expand: 'a\%one%'`, `any(re a\%one%)`},
 		{`F: '%Servers%'`, `"%Servers%"`},
@@ -235,7 +261,7 @@ func TestModifiers(t *testing.T) {
 		{`'|hour': 5`, `!structure`},
 		{`'|all': [a, null]`, `!structure`},
 	}
-	opt := sigma.Options{Placeholders: map[string][]string{"Servers": {"srv*", "db1"}, "one": {"1"}, "empty": {}}}
+	opt := sigma.Options{Placeholders: map[string][]string{"Servers": {"srv*", "db1"}, "one": {"1"}, "two words": {"2"}, "empty": {}}}
 	for _, tt := range tests {
 		got, err := item(tt.line, opt)
 		if err != nil {

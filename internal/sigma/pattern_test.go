@@ -64,7 +64,7 @@ func TestParsePatternWithPlaceholders(t *testing.T) {
 		{`\\%a%`, Pattern{lit(`\`), hole("a")}},
 		{`100%`, Pattern{lit("100%")}},
 		{`%%`, Pattern{lit("%%")}},
-		{`%a b%`, Pattern{lit("%a b%")}},
+		{`%a b%`, Pattern{hole("a b")}}, // no plain percent sign stands here: that is \%
 		{`%a*%`, Pattern{lit("%a"), run, lit("%")}},
 	}
 	for _, tt := range tests {

@@ -9,13 +9,14 @@ import (
 // this package.
 const placeholder PartKind = 0xff
 
-// placeholderAt reads a %name% at the start of s. Names hold no wildcards, backslashes or spaces.
+// placeholderAt reads a %name% at the start of s. Names hold no wildcards or backslashes; every other pair
+// of percent signs is a placeholder, since a plain one is written \% (specification, "Placeholders").
 func placeholderAt(s string) (name string, ok bool) {
 	if len(s) < 3 || s[0] != '%' {
 		return "", false
 	}
 	end := strings.IndexByte(s[1:], '%')
-	if end <= 0 || strings.ContainsAny(s[1:1+end], "\\*? \t") {
+	if end <= 0 || strings.ContainsAny(s[1:1+end], `\*?`) {
 		return "", false
 	}
 	return s[1 : 1+end], true

@@ -2,7 +2,9 @@ package sigma
 
 import (
 	"math"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -45,34 +47,71 @@ func readScalar(n *yaml.Node, path string) (scalar, error) {
 		s.text = strconv.FormatBool(s.yes)
 		return s, nil
 	case "!!int", "!!float":
-		s.kind = scalarNumber
 		return s, s.setNumber(n, path)
 	default:
 		return s, errorAt(n.Line, path, ReasonYAML, "YAML tag %s has no meaning in a rule", quote(tag))
 	}
 }
 
-// setNumber decodes a number for the modifiers that compare numbers. Stringified it keeps the rule's
+// setNumber reads a number for the modifiers that compare numbers. Stringified it keeps the rule's
 // spelling: the rule base has "contains: 00000429" and means these digits.
 func (s *scalar) setNumber(n *yaml.Node, path string) error {
-	var v any
-	if err := n.Decode(&v); err != nil {
+	v, ok := coreNumber(n.Value)
+	switch {
+	case !ok && n.Style&yaml.TaggedStyle == 0:
+		return nil // a number for the library alone, such as 1_000: a text
+	case !ok:
 		return errorAt(n.Line, path, ReasonYAML, "%s is not a number", quote(n.Value))
+	case math.IsNaN(v.Float) || math.IsInf(v.Float, 0):
+		return errorAt(n.Line, path, ReasonValue, "%s is not a finite number", quote(n.Value))
 	}
-	switch v := v.(type) {
-	case int:
-		s.number = Number{IsInt: true, Int: int64(v), Float: float64(v)}
-	case int64:
-		s.number = Number{IsInt: true, Int: v, Float: float64(v)}
-	case uint64:
-		s.number = Number{Float: float64(v)}
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return errorAt(n.Line, path, ReasonValue, "%s is not a finite number", quote(n.Value))
-		}
-		s.number = Number{Float: v}
-	default:
-		return errorAt(n.Line, path, ReasonYAML, "%s is not a number", quote(n.Value))
-	}
+	s.kind, s.number = scalarNumber, v
 	return nil
 }
+
+// The numbers of YAML 1.2's core schema (section 10.3.2), which rules are written in (specification,
+// "Yaml File"). The library knows those of YAML 1.1 too, where 010 is eight.
+var (
+	coreInteger = regexp.MustCompile(`^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$`)
+	coreFloat   = regexp.MustCompile(`^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$`)
+	coreSpecial = regexp.MustCompile(`^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
+)
+
+// coreNumber reads such a number; those that are none, or too large, are NaN or infinite.
+func coreNumber(text string) (Number, bool) {
+	switch {
+	case coreInteger.MatchString(text):
+		if n, ok := coreWhole(text); ok {
+			return n, true
+		}
+	case coreSpecial.MatchString(text):
+		return Number{Float: math.NaN()}, true
+	case !coreFloat.MatchString(text):
+		return Number{}, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return Number{Float: math.Inf(1)}, true
+	}
+	if f == math.Trunc(f) && math.Abs(f) < 1<<63 {
+		return wholeNumber(int64(f)), true
+	}
+	return Number{Float: f}, true
+}
+
+// coreWhole reads an integer of the core schema; ok is false beyond 64 bits.
+func coreWhole(text string) (n Number, ok bool) {
+	digits, base := text, 10
+	if strings.HasPrefix(text, "0o") {
+		digits, base = text[2:], 8
+	} else if strings.HasPrefix(text, "0x") {
+		digits, base = text[2:], 16
+	}
+	if i, err := strconv.ParseInt(digits, base, 64); err == nil {
+		return wholeNumber(i), true
+	}
+	u, err := strconv.ParseUint(digits, base, 64)
+	return Number{Float: float64(u)}, err == nil
+}
+
+func wholeNumber(i int64) Number { return Number{IsInt: true, Int: i, Float: float64(i)} }

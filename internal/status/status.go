@@ -172,4 +172,9 @@ type Detection struct {
 	// DuplicateOf is the source and record under which a scan told of the same before.
 	DuplicateOf string    `json:"duplicate_of,omitempty"`
 	Seen        time.Time `json:"seen,omitzero"` // when this node matched it; a running node only
+	// Indicator is the value that was met, as "type value" and the line of its list; empty for rules.
+	// Confidence (1 to 100) and ValidUntil are its publisher's, where it gives them.
+	Indicator  string    `json:"indicator,omitempty"`
+	Confidence int       `json:"confidence,omitempty"`
+	ValidUntil time.Time `json:"valid_until,omitzero"`
 }

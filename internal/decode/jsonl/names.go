@@ -150,7 +150,6 @@ func (n *namer) name(ev *event.Event, s *scanner) {
 		}
 	}
 	n.number()
-	n.epoch++
 	n.facts = [roles]event.Value{}
 	shape := shapeOf(s.hints)
 	for i := range s.leaves {
@@ -159,22 +158,45 @@ func (n *namer) name(ev *event.Event, s *scanner) {
 		if !nm.known {
 			n.learn(nm, shape, l.at)
 		}
-		if nm.field == nil || nm.group && l.value.Kind == event.Null {
-			continue
-		}
-		if nm.role != noRole && n.facts[nm.role].Kind == event.Null {
-			n.facts[nm.role] = l.value
-		}
-		n.put(ev, nm.field, nm.rank, l.value)
-	}
-	if shape == flat {
-		for _, a := range aliases {
-			if v := n.facts[a.role]; v.Kind != event.Null {
-				n.put(ev, n.fields[a.alias], payload+a.order, v)
+		if nm.role != noRole && nm.field != nil && n.facts[nm.role].Kind == event.Null {
+			if s.text(l); !nm.group || l.value.Kind != event.Null {
+				n.facts[nm.role] = l.value
 			}
 		}
 	}
 	n.route(ev, shape)
+	if s.lazy {
+		n.put(ev, s, shape, n.want.Always())
+		ev.Choice = n.want.Choose(ev)
+		ev.Fields = ev.Fields[:0]
+	}
+	n.put(ev, s, shape, ev.Choice)
+}
+
+// put makes the fields of a choice, of all where there is none.
+func (n *namer) put(ev *event.Event, s *scanner, shape shape, choice *event.Choice) {
+	n.epoch++
+	for i := range s.leaves {
+		l := &s.leaves[i]
+		nm := &l.at.names[shape]
+		if f := nm.field; f != nil && n.takes(f, choice) && (!nm.group || l.value.Kind != event.Null) {
+			s.text(l)
+			n.add(ev, f, nm.rank, l.value)
+		}
+	}
+	if shape != flat {
+		return
+	}
+	for _, a := range aliases {
+		if v := n.facts[a.role]; v.Kind != event.Null && n.takes(n.fields[a.alias], choice) {
+			n.add(ev, n.fields[a.alias], payload+a.order, v)
+		}
+	}
+}
+
+// takes tells whether a field is made.
+func (n *namer) takes(f *field, choice *event.Choice) bool {
+	return !n.sparse || f.slot != 0 && (choice == nil || choice.Has(f.slot))
 }
 
 // number looks the slots up again where names were added to the register.
@@ -208,11 +230,8 @@ func (n *namer) field(name string) *field {
 	return f
 }
 
-// put adds a field, or replaces one of the same name and a higher rank.
-func (n *namer) put(ev *event.Event, f *field, r rank, v event.Value) {
-	if n.sparse && f.slot == 0 {
-		return
-	}
+// add adds a field, or replaces one of the same name and a higher rank.
+func (n *namer) add(ev *event.Event, f *field, r rank, v event.Value) {
 	if f.epoch == n.epoch {
 		if r < f.rank {
 			f.rank = r

@@ -141,6 +141,7 @@ func New(r io.Reader, opts Options) *Reader {
 	rd.names.want = opts.Names
 	if opts.Names != nil && opts.Sparse {
 		rd.scan.want, rd.names.sparse = opts.Names, true
+		rd.scan.lazy = opts.Names.Chooses()
 		rd.rest = rd.whole
 	}
 	return rd

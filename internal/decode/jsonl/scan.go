@@ -20,6 +20,8 @@ type scanner struct {
 	// at hand was begun.
 	want  *event.Names
 	asked int
+	// lazy: strings are not taken apart before somebody needs them (text).
+	lazy bool
 
 	buf    []byte
 	pos    int
@@ -44,6 +46,9 @@ type scanner struct {
 type leaf struct {
 	at    *path
 	value event.Value
+	// raw: the value is a string that starts at that place of the buffer, behind its quote, and was passed
+	// over only; 0: it is not.
+	raw int
 }
 
 func (s *scanner) init(maxDepth, maxFields int) {
@@ -99,8 +104,19 @@ func (s *scanner) value(at *path) error {
 	switch c {
 	case '"':
 		s.pos++
-		if at == nil {
-			return s.skipText()
+		if at == nil || s.lazy && s.arrays == 0 {
+			start := s.pos
+			plain, err := s.skipText()
+			switch {
+			case err != nil || at == nil:
+				return err
+			case plain:
+				s.leaf(at, event.String, alias(s.buf[start:s.pos-1]))
+			default:
+				s.leaf(at, event.String, "")
+				s.leaves[len(s.leaves)-1].raw = start
+			}
+			return nil
 		}
 		text, err := s.str()
 		if err != nil {
@@ -365,7 +381,19 @@ func (s *scanner) leaf(at *path, kind event.Kind, text string) {
 	}
 	at.epoch, at.leaf = s.epoch, len(s.leaves)
 	s.hints |= at.hint
-	s.leaves = append(s.leaves, leaf{at, event.Value{Kind: kind, Text: text}})
+	s.leaves = append(s.leaves, leaf{at: at, value: event.Value{Kind: kind, Text: text}})
+}
+
+// text gives a leaf its text, where it was passed over. It cannot fail, for the text was looked at, and what
+// is replaced in it was counted.
+func (s *scanner) text(l *leaf) {
+	if l.raw == 0 {
+		return
+	}
+	pos, replaced := s.pos, s.replaced
+	s.pos, l.raw = l.raw, 0
+	l.value.Text, _ = s.str()
+	s.pos, s.replaced = pos, replaced
 }
 
 // list gives the list under a path, made if there is none yet.
@@ -373,8 +401,9 @@ func (s *scanner) list(at *path) *event.Value {
 	if at.epoch != s.epoch {
 		at.epoch, at.leaf = s.epoch, len(s.leaves)
 		s.hints |= at.hint
-		s.leaves = append(s.leaves, leaf{at, event.Value{Kind: event.List}})
+		s.leaves = append(s.leaves, leaf{at: at, value: event.Value{Kind: event.List}})
 	}
+	s.text(&s.leaves[at.leaf])
 	v := &s.leaves[at.leaf].value
 	if v.Kind != event.List {
 		// A name that is a scalar beside an array under the same path.

@@ -73,9 +73,17 @@ func (s *scanner) plain() (at int, high bool, err error) {
 }
 
 // skipText passes over a string behind its quote. It is as strict as str and counts what str would have
-// replaced, but makes nothing.
-func (s *scanner) skipText() error {
+// replaced, but makes nothing. plain says that it is ASCII without escapes.
+func (s *scanner) skipText() (plain bool, err error) {
+	if end, escapes, high := quoted(s.buf[s.pos:]); end >= 0 {
+		if high {
+			s.countInvalid(s.buf[s.pos : s.pos+end])
+		}
+		s.pos += end + 1
+		return !escapes && !high, nil
+	}
 	buf, i := s.buf, s.pos
+	first := i
 	start := i // of the run without escapes
 	var seen uint64
 	for {
@@ -100,16 +108,16 @@ func (s *scanner) skipText() error {
 		s.pos = i
 		at, high, err := s.plain()
 		if err != nil {
-			return err
+			return false, err
 		}
-		if high || seen&tops != 0 {
+		if high = high || seen&tops != 0; high {
 			s.countInvalid(buf[start:at])
 		}
 		if s.pos = at + 1; buf[at] == '"' {
-			return nil
+			return start == first && !high, nil
 		}
 		if s.scrap, err = s.escape(s.scrap[:0]); err != nil {
-			return err
+			return false, err
 		}
 		i, start, seen = s.pos, s.pos, 0
 	}

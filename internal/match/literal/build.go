@@ -2,12 +2,14 @@ package literal
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 )
 
 // NewIndex is New for a set that is asked at every event: it takes more memory to be faster.
-func NewIndex(list []Needle, model *Model) *Set {
-	s := New(list, model)
+func NewIndex(list []Needle, model *Model) *Set { return build(list, model, maxTeddy).index() }
+
+func (s *Set) index() *Set {
 	for _, passes := range [][]pass{s.passes, s.wide} {
 		for i := range passes {
 			passes[i].widen()
@@ -31,7 +33,10 @@ func (p *pass) widen() {
 
 // New makes a set of needles, which are to be found in folded or in raw texts as they are themselves. The
 // model chooses the pieces.
-func New(list []Needle, model *Model) *Set {
+func New(list []Needle, model *Model) *Set { return build(list, model, maxTeddy) }
+
+// build makes a set; up to few needles that may stand anywhere are found in one walk.
+func build(list []Needle, model *Model, few int) *Set {
 	s := &Set{needles: make([]needle, len(list))}
 	var blob strings.Builder
 	var tails, heads []anchorEntry
@@ -64,7 +69,11 @@ func New(list []Needle, model *Model) *Set {
 	s.blob = blob.String()
 	s.tail.fill(tails)
 	s.head.fill(heads)
-	s.passes, s.wide = s.newPasses(&narrow, model), s.newPasses(&broad, model)
+	if all := slices.Concat(narrow.all(), broad.all()); len(all) > few {
+		s.passes, s.wide = s.newPasses(&narrow, model), s.newPasses(&broad, model)
+	} else if len(all) > 0 {
+		s.few = s.newTeddy(all, model)
+	}
 	return s
 }
 
@@ -83,6 +92,8 @@ func (b *byLength) add(number uint32, length int) {
 		b.least = length
 	}
 }
+
+func (b *byLength) all() []uint32 { return slices.Concat(b.numbers[:]...) }
 
 // newPasses makes one walk for each size of piece. Where the shortest needle is longer than a piece, it is
 // filed under several neighbouring ones, and the walk may take wider strides.

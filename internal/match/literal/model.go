@@ -6,6 +6,7 @@ import "encoding/binary"
 // counts pieces of four bytes, hashed: a collision only makes a piece look more common than it is.
 type Model struct {
 	counts [modelSize]uint32
+	bytes  [256]uint32
 	texts  uint32
 }
 
@@ -25,8 +26,14 @@ func (m *Model) Add(text []byte) {
 		for i := range m.counts {
 			m.counts[i] /= 2
 		}
+		for i := range m.bytes {
+			m.bytes[i] /= 2
+		}
 	}
 	text = text[:min(len(text), modelText)]
+	for _, c := range text {
+		m.bytes[c]++
+	}
 	for i := 0; i+4 <= len(text); i++ {
 		m.counts[hash4(binary.LittleEndian.Uint32(text[i:])|lowerBits)>>(32-modelBits)]++
 	}
@@ -75,3 +82,29 @@ func wide(literal string) bool {
 }
 
 func hash4(g uint32) uint32 { return g * 0x9E3779B1 }
+
+// rarestBytes gives the place in a literal whose next few bytes texts have least.
+func (m *Model) rarestBytes(literal string) int {
+	best, least := 0, -1.0
+	for at := 0; at+teddyBytes <= min(len(literal), maxPlaces); at++ {
+		cost := 1.0
+		for _, c := range []byte(literal[at : at+teddyBytes]) {
+			cost *= float64(m.bytes[c] + 1)
+		}
+		if least < 0 || cost < least {
+			best, least = at, cost
+		}
+	}
+	return best
+}
+
+// Rarest gives the place of the byte in a literal that texts have least.
+func (m *Model) Rarest(literal string) int {
+	best := 0
+	for i := range len(literal) {
+		if m.bytes[literal[i]] < m.bytes[literal[best]] {
+			best = i
+		}
+	}
+	return best
+}

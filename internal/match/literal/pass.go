@@ -65,7 +65,6 @@ func (p *pass) find(s *Set, text []byte, found *Found) bool {
 // time goes by: nothing is called in it, and it keeps its registers to itself.
 //
 //go:noinline
-//go:noinline
 func skip(t []byte, bits []uint64, shift uint8, mask uint32, stride int) []byte {
 	shift &= 31
 	for len(t) >= 4 {
@@ -185,7 +184,7 @@ func (p *pass) checkRaw(s *Set, piece, h uint32, text string, at int) bool {
 }
 
 // equalFolded compares a text with a folded needle of its length.
-func equalFolded(text, needle string) bool {
+func equalFolded[T string | []byte](text T, needle string) bool {
 	for i := range len(text) {
 		c := text[i]
 		if c-'A' <= 'Z'-'A' {

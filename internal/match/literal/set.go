@@ -32,6 +32,7 @@ type Set struct {
 	needles []needle
 	passes  []pass   // Contains
 	wide    []pass   // Contains, needles beyond ASCII: only for texts that are
+	few     *teddy   // Contains, instead of passes where there are few
 	tail    anchored // Suffix and Equal, by their last bytes
 	head    anchored // Prefix, by their first bytes
 	always  []uint32 // held by every text
@@ -53,6 +54,9 @@ func (s *Set) Bytes() int {
 		for i := range passes {
 			n += passes[i].bytes()
 		}
+	}
+	if s.few != nil {
+		n += s.few.bytes()
 	}
 	return n
 }
@@ -102,6 +106,9 @@ func (s *Set) Find(text []byte, found *Found) {
 	if s.head.lengths != 0 {
 		s.findHead(text, found)
 	}
+	if s.few != nil {
+		s.few.find(&walk{set: s, text: text, found: found})
+	}
 	for i := range s.passes {
 		s.passes[i].find(s, text, found)
 	}
@@ -119,6 +126,9 @@ func (s *Set) Any(text []byte) bool {
 	}
 	if s.tail.lengths != 0 && s.findTail(text, nil) || s.head.lengths != 0 && s.findHead(text, nil) {
 		return true
+	}
+	if s.few != nil {
+		return s.few.find(&walk{set: s, text: text})
 	}
 	for i := range s.passes {
 		if s.passes[i].find(s, text, nil) {
@@ -161,13 +171,17 @@ func ascii(text string) bool {
 }
 
 // MayHold tells, without folding the text, whether its folded form may hold a needle of a set of folded
-// ones. It is exact for nearly all texts and a set that has Contains needles of four bytes and more alone;
-// otherwise it errs on the side of yes. The set is one of NewIndex.
+// ones. It is exact for nearly all texts and a set that has Contains needles of four bytes and more, or few of
+// any length, alone; otherwise it errs on the side of yes. The set is one of NewIndex.
 func (s *Set) MayHold(text string) bool {
-	if len(s.passes)+len(s.wide) == 0 || len(s.always)+len(s.empty) > 0 || s.tail.lengths|s.head.lengths != 0 {
+	switch {
+	case len(s.always)+len(s.empty) > 0 || s.tail.lengths|s.head.lengths != 0:
 		return true
-	}
-	if len(s.passes) == 0 {
+	case s.few != nil:
+		return s.few.mayHold(s, text)
+	case len(s.passes)+len(s.wide) == 0:
+		return true
+	case len(s.passes) == 0:
 		return !ascii(text)
 	}
 	for i := range s.passes {
@@ -176,6 +190,11 @@ func (s *Set) MayHold(text string) bool {
 		}
 	}
 	return false
+}
+
+func (s *Set) text(number uint32) string {
+	n := &s.needles[number]
+	return s.blob[n.off : n.off+n.len]
 }
 
 // holds compares a needle with the text at a place.

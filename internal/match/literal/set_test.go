@@ -28,12 +28,29 @@ func check(t *testing.T, list []Needle, text string, found *Found) {
 	t.Helper()
 	model := new(Model)
 	model.Add([]byte(text))
-	for _, s := range []*Set{New(list, model), NewIndex(list, model)} {
+	for _, s := range []*Set{New(list, model), NewIndex(list, model), build(list, model, 0), build(list, model, 0).index(), build(list, model, 1000)} {
 		checkSet(t, s, list, text, found)
 	}
+	checkTeddy(t, NewIndex(list, model), text)
 	for i, n := range list { // each alone, so that none hides behind another
 		if got := New(list[i:i+1], model).Any([]byte(text)); got != holds(n, text) {
 			t.Fatalf("%q in %q: %t", n, text, got)
+		}
+	}
+}
+
+// checkTeddy holds the assembly to the plain code.
+func checkTeddy(t *testing.T, s *Set, text string) {
+	t.Helper()
+	if s.few == nil {
+		return
+	}
+	long := []byte(strings.Repeat(text+"\xff ", 1+120/(len(text)+1)))
+	for rest := long; len(rest) > 0; rest = rest[1+len(rest)/8:] {
+		at, places, high := teddyFind(rest, &s.few.masks)
+		wantAt, wantPlaces, wantHigh := teddyPlain(rest, &s.few.masks)
+		if at != wantAt || places != wantPlaces || high&0x80 != wantHigh&0x80 {
+			t.Fatalf("%q: %d %b %x, want %d %b %x", rest, at, places, high, wantAt, wantPlaces, wantHigh)
 		}
 	}
 }

@@ -57,6 +57,7 @@ type fieldRef struct {
 // tables hold what atoms refer to.
 type tables struct {
 	literals [][]byte
+	rarest   []int32 // of each literal: the place of its rarest byte
 	globs    []compare.Glob
 	sets     []*literal.Set
 	regexps  []guarded
@@ -130,13 +131,34 @@ func (p *Program) holdsFolded(x *atom, text []byte) bool {
 	case hasSuffix:
 		return bytes.HasSuffix(text, p.literals[x.a])
 	case hasPart:
-		return bytes.Contains(text, p.literals[x.a])
+		return contains(text, p.literals[x.a], int(p.rarest[x.a]))
 	case inSet:
 		return p.sets[x.a].Any(text)
 	case hasGlob:
 		return p.globs[x.a].MatchBytes(text)
 	}
 	return true // isText
+}
+
+// contains is bytes.Contains, which looks for the first byte of the part, for a part whose rarest byte is known.
+func contains(text, part []byte, rarest int) bool {
+	places := len(text) - len(part) + 1
+	if places <= 0 {
+		return false
+	}
+	for at, misses := 0, 0; at < places; at, misses = at+1, misses+1 {
+		next := bytes.IndexByte(text[at+rarest:places+rarest], part[rarest])
+		if next < 0 {
+			return false
+		}
+		if at += next; bytes.HasPrefix(text[at:], part) {
+			return true
+		}
+		if misses > 8+at>>4 { // it is not rare here
+			return bytes.Contains(text[at+1:], part)
+		}
+	}
+	return false
 }
 
 // holdsRaw decides an atom about a text as it is written. The cell is the one whose text it is, if it is

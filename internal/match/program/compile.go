@@ -310,6 +310,7 @@ func (g *group) pattern(p sigma.Pattern, cased bool) uint32 {
 	}
 	a := g.compiler.atom(atomKey{kind, cased, g.slot, what}, cost, func() (uint32, uint32) {
 		g.literals = append(g.literals, []byte(what))
+		g.rarest = append(g.rarest, int32(g.Model.Rarest(what)))
 		return uint32(len(g.literals) - 1), 0
 	})
 	g.literalNeed(a, kind, what, cased)

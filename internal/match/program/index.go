@@ -97,7 +97,7 @@ func (c *compiler) measure() {
 	n := 20*len(c.atoms) + 12*len(c.code) + 4*len(c.entry) + 4*(len(c.rules.items)+len(c.rules.starts)) +
 		4*(len(c.proves.items)+len(c.proves.starts)) + 4*len(c.members) + 32*len(c.networks) + 48*len(c.globs)
 	for _, l := range c.literals {
-		n += 24 + len(l)
+		n += 28 + len(l)
 	}
 	for _, s := range c.sets {
 		n += setOverhead + s.Bytes()

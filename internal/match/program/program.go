@@ -86,6 +86,9 @@ type Run struct {
 	Rules []uint32
 	// Looked counts the rules looked at.
 	Looked int
+	// NoKeywords says that the record's own text has been looked through: of all fields only those of the view
+	// may answer a question about any of them with yes (MayHoldKeyword).
+	NoKeywords bool
 	// Profile makes Run measure each rule looked at and fill Costs.
 	Profile bool
 	Costs   []Cost
@@ -114,7 +117,7 @@ func (p *Program) Match(r *Record, x *Run) {
 		}
 	}
 	if p.keywords != nil {
-		for i := range r.cells {
+		for i := range r.anyField(x) {
 			c := &r.cells[i]
 			if c.list || c.folded || p.keywords.set.MayHold(c.value.Text) {
 				p.witness(p.keywords, r, c, x)
@@ -237,7 +240,7 @@ func (p *Program) answer(a *atom, r *Record, x *Run) bool {
 	case a.slot != 0:
 		return p.holds(a, r, r.cell(a.slot))
 	}
-	for i := range r.cells {
+	for i := range r.anyField(x) {
 		if p.holds(a, r, &r.cells[i]) {
 			return true
 		}

@@ -28,7 +28,7 @@ func (c *compiler) rawFilter() *literal.Set {
 	if len(list) == 0 {
 		return nil
 	}
-	return literal.New(list, c.Model)
+	return literal.NewIndex(list, c.Model)
 }
 
 // longestPlain gives the longest run of ASCII that JSON has no escapes for (RFC 8259, section 7).

@@ -12,6 +12,7 @@ type Record struct {
 	at    []place // by slot
 	epoch uint32
 	cells []cell
+	views int    // how many of the cells are a view's, which come first
 	arena []byte // folded texts
 	items []span // folded items of lists
 }
@@ -57,6 +58,7 @@ func (r *Record) Load(view []event.Field, fields []event.Field, names *event.Nam
 	for i := range view {
 		r.add(r.names.Slot(view[i].Name), &view[i].Value)
 	}
+	r.views = len(r.cells)
 	if names == r.names {
 		for i := range fields {
 			r.add(fields[i].Slot, &fields[i].Value)
@@ -84,6 +86,14 @@ func (r *Record) add(slot event.Slot, v *event.Value) {
 		}
 	}
 	r.cells = append(r.cells, c)
+}
+
+// anyField counts the cells that keywords are looked for in.
+func (r *Record) anyField(x *Run) int {
+	if x.NoKeywords {
+		return r.views
+	}
+	return len(r.cells)
 }
 
 // Drop lets go of the event, so that a pooled record keeps none alive.

@@ -70,12 +70,3 @@ func (r *record) find(name string) *cell {
 	}
 	return nil
 }
-
-// drop lets go of the event, so that a pooled record keeps no event alive.
-func (r *record) drop() {
-	clear(r.cells[:cap(r.cells)])
-	if cap(r.cells) > maxIndexKept {
-		r.cells = nil
-	}
-	clear(r.index)
-}
