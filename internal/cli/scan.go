@@ -205,6 +205,9 @@ func (t *scanTalk) summary(st scan.Stats) {
 	if st.Duplicates > 0 {
 		t.p.talk("%s of a record met before", plural(st.Duplicates, "detection is", "detections are"))
 	}
+	if c := st.Correlations; c.EvictedEvents > 0 {
+		t.p.talk("%s of correlations forgotten for want of room: files in the order of time need less", plural(c.EvictedEvents, "event", "events"))
+	}
 	if st.LeftOut > 0 {
 		t.p.talk("%s left out by the filters", plural(st.LeftOut, "event", "events"))
 	}

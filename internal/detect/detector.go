@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shieldwall/internal/correlate"
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/object"
@@ -98,6 +99,8 @@ type Detector struct {
 	events, detections, sent atomic.Int64
 	failing                  atomic.Bool // the last line could not be written
 
+	unwritten unwritten
+
 	mu       sync.Mutex        // guards problems
 	problems map[string]string // what fails in the background now, by what it does
 }
@@ -124,7 +127,7 @@ func New(opt Options) (*Detector, error) {
 		mutes:    newMutes(opt),
 		tally:    t,
 		sender:   &sender{Sightings: opt.Sightings, self: opt.Self, now: opt.Now, view: opt.View, tally: t},
-		live:     newLive(opt.Engine, opt.Sigma),
+		live:     newLive(opt.Engine, opt.Sigma, opt.Now),
 		totals:   newTotals(opt.Self, opt.View),
 		slots:    make(chan struct{}, opt.Slots),
 		stopping: make(chan struct{}),
@@ -142,12 +145,24 @@ func (d *Detector) Submit(ctx context.Context, ev *event.Event) error {
 	defer func() { <-d.slots }()
 	d.events.Add(1)
 	var err error
-	glance := d.live.patterns.Look(ev, seenAt(ev, d.opt.Now().UTC()))
+	var counted []correlate.Hit
+	at := seenAt(ev, d.opt.Now().UTC())
+	glance := d.live.patterns.Look(ev, at)
 	d.opt.Engine.Match(ev, func(h match.Hit) {
-		if err == nil && (!h.Candidate || confirmed(&glance, &h)) {
+		if err != nil || h.Candidate && !confirmed(&glance, &h) {
+			return
+		}
+		hit, counts, silent := d.live.counts(&h)
+		if counts {
+			counted = append(counted, hit)
+		}
+		if !silent {
 			err = d.hit(ctx, ev, h)
 		}
 	})
+	if err == nil && len(counted) > 0 {
+		err = d.tell(ctx, d.live.correlations.Add(ev, at, counted...))
+	}
 	return err
 }
 
@@ -233,7 +248,7 @@ func (d *Detector) Run(ctx context.Context) error {
 			return d.stop(ctx)
 		case <-tend.C:
 			d.live.dropStopped()
-			d.note("keeping detections", errors.Join(d.Sync(ctx), d.journal.tend()))
+			d.note("keeping detections", errors.Join(d.advance(ctx), d.Sync(ctx), d.journal.tend()))
 		case <-tick.C:
 			sent, err := d.sender.send(ctx)
 			d.sent.Add(sent)
@@ -258,7 +273,7 @@ func (d *Detector) end(ctx context.Context) error {
 	d.feed.close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
-	return errors.Join(d.tally.flush(ctx), d.journal.close())
+	return errors.Join(d.tell(ctx, d.unwritten.take()), d.tally.flush(ctx), d.journal.close())
 }
 
 // note keeps what fails for Stats until it works again, and logs it when it changes: what fails every second
@@ -311,8 +326,10 @@ func (d *Detector) LoadAll(each func(fn func(object.Copy) error) error) error {
 	return nil
 }
 
-// SetLocalRules replaces the rules that this node loads from folders of its own.
-func (d *Detector) SetLocalRules(rules []LocalRule) { d.live.setLocal(rules) }
+// SetLocalRules replaces the rules that this node loads from folders of its own, and the correlations over them.
+func (d *Detector) SetLocalRules(rules []LocalRule, correlations ...LocalCorrelation) {
+	d.live.setLocal(rules, correlations)
+}
 
 // Recent gives up to limit of the newest detections, the newest first.
 func (d *Detector) Recent(limit int) []status.Detection { return d.feed.recent(limit) }
@@ -348,7 +365,9 @@ type Stats struct {
 	Rejected          int
 	Rejections        []Rejection
 	// Patterns counts what STIX patterns of several observations forgot and gave up.
-	Patterns      sequence.Stats
+	Patterns sequence.Stats
+	// Correlations is what the rules that count other rules' hits did, and what they hold.
+	Correlations  correlate.Stats
 	SightingsSent int64
 	Journal       JournalStats
 	// Problem is what fails in the background now; empty where all works.
@@ -366,6 +385,7 @@ func (d *Detector) Stats() Stats {
 	st.Rules, st.Indicators = d.opt.Engine.Len()
 	st.Rejected, st.Rejections = d.live.rejections()
 	st.Patterns = d.live.patterns.Stats()
+	st.Correlations = d.live.correlations.Stats()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, doing := range slices.Sorted(maps.Keys(d.problems)) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"shieldwall/internal/correlate"
 	"shieldwall/internal/indicator"
 	"shieldwall/internal/match"
 	"shieldwall/internal/object"
@@ -32,6 +33,10 @@ type LocalRule struct {
 	Rule *sigma.Rule
 }
 
+func (r *LocalRule) key() match.Key {
+	return match.Key{ID: fmt.Sprintf("%s:%d", r.Path, r.Rule.Line)}
+}
+
 // Rejection is an indicator that could not be made live, or not wholly, and why.
 type Rejection struct {
 	object.Key
@@ -44,15 +49,21 @@ type live struct {
 	engine   *match.Engine
 	patterns *sequence.Patterns // behind the candidates in engine
 	sigma    sigma.Options
+	// correlations count the hits of rules.
+	correlations *correlate.Engine
 
 	mu       sync.Mutex // guards the fields below and keeps changes in order
 	rejected map[object.Key]Rejection
 	unnamed  map[object.Key]struct{} // rejected beyond maxRejections
 	local    []match.Key
+	counting map[object.Key][]correlate.Key // the correlations of an object; those of folders are under no key
 }
 
-func newLive(engine *match.Engine, opt sigma.Options) *live {
-	return &live{engine: engine, patterns: sequence.New(), sigma: opt, rejected: map[object.Key]Rejection{}, unnamed: map[object.Key]struct{}{}}
+func newLive(engine *match.Engine, opt sigma.Options, now func() time.Time) *live {
+	return &live{
+		engine: engine, patterns: sequence.New(), sigma: opt, correlations: correlate.New(correlate.Options{Now: now}),
+		rejected: map[object.Key]Rejection{}, unnamed: map[object.Key]struct{}{}, counting: map[object.Key][]correlate.Key{},
+	}
 }
 
 func (l *live) apply(changes []object.Change) {
@@ -72,9 +83,17 @@ func (l *live) apply(changes []object.Change) {
 		delete(l.unnamed, c.Key)
 		if c.Live == nil {
 			remove = append(remove, c.Key)
+			l.uncount(c.Key)
 			continue
 		}
 		compiled, ok, r := compile(c.Live, l.sigma)
+		if !ok {
+			compiled.correlations = nil
+		}
+		if err := l.count(c.Key, compiled.correlations); err != nil {
+			l.uncount(c.Key)
+			ok, r.Reason = false, err.Error()
+		}
 		if ok && compiled.pattern != nil { // before the engine finds what it has to confirm
 			if err := l.patterns.Add(c.Key, compiled.pattern); err != nil {
 				ok, r.Reason = false, err.Error()
@@ -141,22 +160,28 @@ func (l *live) dropStopped() {
 	}
 }
 
-// setLocal replaces the rules from folders.
-func (l *live) setLocal(rules []LocalRule) {
+// setLocal replaces the rules from folders, and the correlations that count them.
+func (l *live) setLocal(rules []LocalRule, correlations []LocalCorrelation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, key := range l.local {
 		delete(l.rejected, key)
 		delete(l.unnamed, key)
 	}
-	var add []match.Compiled
 	var keys []match.Key
+	if err := l.count(object.Key{}, localCorrelations(rules, correlations)); err != nil {
+		l.uncount(object.Key{})
+		for _, c := range correlations {
+			keys = append(keys, c.key())
+			l.reject(Rejection{Key: c.key(), Name: c.Correlation.Attributes.Title, Reason: err.Error()})
+		}
+	}
+	var add []match.Compiled
 	for _, r := range rules {
-		key := match.Key{ID: fmt.Sprintf("%s:%d", r.Path, r.Rule.Line)}
-		keys = append(keys, key)
-		compiled, err := match.CompileSigma(key, r.Rule)
+		keys = append(keys, r.key())
+		compiled, err := match.CompileSigma(r.key(), asked(r.Rule, l.correlations.Asks(rulePart(r.key(), 0))))
 		if err != nil {
-			l.reject(Rejection{Key: key, Name: r.Rule.Title, Reason: err.Error()})
+			l.reject(Rejection{Key: r.key(), Name: r.Rule.Title, Reason: err.Error()})
 			continue
 		}
 		add = append(add, compiled)
@@ -192,8 +217,7 @@ func compile(c *object.Copy, opt sigma.Options) (out compiled, ok bool, rejected
 func compilePattern(key object.Key, o *stix.Object, opt sigma.Options) (out compiled, refused, err error) {
 	switch o.PatternType {
 	case "sigma":
-		out.Compiled, refused, err = compileSigma(key, o, opt)
-		return out, refused, err
+		return compileSigma(key, o, opt)
 	case "stix":
 		out, err = compileSTIX(key, o)
 		return out, nil, err
@@ -203,10 +227,12 @@ func compilePattern(key object.Key, o *stix.Object, opt sigma.Options) (out comp
 	return out, nil, fmt.Errorf("patterns of type %q are not matched", cut(o.PatternType, 40))
 }
 
-// compiled is intelligence for the engine, with the pattern that confirms what it finds, if there is one.
+// compiled is intelligence for the engine, with the pattern that confirms what it finds, or the correlations that
+// count it, if there are any.
 type compiled struct {
 	match.Compiled
-	pattern *stixpattern.Pattern
+	pattern      *stixpattern.Pattern
+	correlations []correlate.Rule
 }
 
 // compileSTIX makes values for the indicator sets of a pattern that says no more than that, and of any other
@@ -239,23 +265,41 @@ func compileSTIX(key object.Key, o *stix.Object) (out compiled, err error) {
 }
 
 // compileSigma reads the rules of a pattern. The Detection Rule License wants the author in every alert: if
-// the rule does not say, the indicator may.
-func compileSigma(key object.Key, o *stix.Object, opt sigma.Options) (out match.Compiled, refused, err error) {
-	found, err := sigma.Parse([]byte(o.Pattern), opt.Alone())
+// the rule does not say, the indicator may. Correlations count the rules that come with them, and no others: nobody
+// can make another's rules silent.
+func compileSigma(key object.Key, o *stix.Object, opt sigma.Options) (out compiled, refused, err error) {
+	opt = opt.Alone()
+	opt.Correlations = true
+	found, err := sigma.Parse([]byte(o.Pattern), opt)
 	if err != nil {
 		return out, nil, err
 	}
+	counting := len(found.Correlations) > 0
 	for _, r := range found.Rejected {
 		refused = errors.Join(refused, r.Err)
+		counting = counting || r.Correlation
 	}
 	if len(found.Rules) == 0 {
 		return out, nil, cmp.Or(refused, errors.New("the pattern holds no rule"))
 	}
-	for _, r := range found.Rules {
+	rules := found.Rules
+	if counting {
+		if refused != nil { // the rules that are only there to be counted would be told one by one
+			return out, nil, refused
+		}
+		if rules, out.correlations, err = correlated(key, found); err != nil {
+			return out, nil, err
+		}
+	}
+	about := slices.Clone(rules)
+	for _, c := range out.correlations {
+		about = append(about, c.Attributes)
+	}
+	for _, r := range about {
 		r.ID = cmp.Or(r.ID, o.ID)
 		r.Author = cmp.Or(r.Author, o.Text("x_shieldwall_author"))
 	}
-	out, err = match.CompileSigma(key, found.Rules...)
+	out.Compiled, err = match.CompileSigma(key, rules...)
 	return out, refused, err
 }
 

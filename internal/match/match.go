@@ -36,6 +36,8 @@ type Attribution struct {
 // later events reuse.
 type Hit struct {
 	Key
+	// Rule is which of the rules under the key it is, in the order in which they were compiled.
+	Rule int
 	Attribution
 	// Indicator is the one that was met; nil for a Sigma rule.
 	Indicator *indicator.Indicator
@@ -73,12 +75,13 @@ func CompileSigma(key Key, rules ...*sigma.Rule) (Compiled, error) {
 		return Compiled{}, errors.New("no rules to compile")
 	}
 	out := Compiled{Key: key}
-	for _, r := range rules {
+	for i, r := range rules {
 		ids, err := program.Required(&r.Detection, fieldEventID, maxEventIDs)
 		if err != nil {
 			return Compiled{}, fmt.Errorf("rule %s: %w", r.ID, err)
 		}
 		out.rules = append(out.rules, &rule{
+			index:     i,
 			detection: &sigma.Detection{Selections: r.Detection.Selections, Condition: r.Detection.Condition},
 			logsource: r.Logsource, eventIDs: ids, fields: r.FieldNames(), values: valuesOf(&r.Detection),
 			Attribution: Attribution{
@@ -108,6 +111,7 @@ type rule struct {
 	eventIDs  []string // folded; the rule holds for no other ones. None: it does not say
 	fields    []string // that it names, in order
 	values    int      // that it has
+	index     int      // among those of its key
 	Attribution
 }
 

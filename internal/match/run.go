@@ -183,7 +183,7 @@ func (s *scratch) yield(e *Engine, live *snapshot, yield func(Hit)) {
 		if i > 0 && s.met[i-1].rule == m.rule && s.met[i-1].step == m.step || !m.rule.unit.valid(now) {
 			continue
 		}
-		yield(Hit{Key: m.rule.unit.Key, Attribution: m.rule.Attribution, Candidate: m.rule.unit.Candidate, Fields: m.rule.show(m.record, m.record == s.viewed)})
+		yield(Hit{Key: m.rule.unit.Key, Rule: m.rule.index, Attribution: m.rule.Attribution, Candidate: m.rule.unit.Candidate, Fields: m.rule.show(m.record, m.record == s.viewed)})
 	}
 	clear(s.met)
 	s.met = s.met[:0]

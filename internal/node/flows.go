@@ -162,7 +162,7 @@ func (s *session) loadLocalRules() error {
 	}
 	rejected := 0
 	opt := s.sigmaOptions()
-	opt.Filters = true
+	opt.Correlations, opt.Filters = true, true
 	set, err := scan.LoadRules(s.node.cfg.Rules, opt, func(r scan.Rejected) {
 		rejected++
 		s.node.log.Warn("local rule rejected", "rule", r.Error())
@@ -177,7 +177,11 @@ func (s *session) loadLocalRules() error {
 	for i, r := range set.Rules {
 		local[i] = detect.LocalRule{Path: r.Path, Rule: r.Rule}
 	}
-	s.detector.SetLocalRules(local)
+	counting := make([]detect.LocalCorrelation, len(set.Correlations))
+	for i, c := range set.Correlations {
+		counting[i] = detect.LocalCorrelation{Path: c.Path, Resolved: c.Resolved}
+	}
+	s.detector.SetLocalRules(local, counting...)
 	return nil
 }
 

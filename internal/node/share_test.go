@@ -73,6 +73,31 @@ func TestLiveAtAllies(t *testing.T) {
 	}
 }
 
+// TestCorrelationAtAllies: a correlation that one member shares counts at the others, and its rule is silent there.
+func TestCorrelationAtAllies(t *testing.T) {
+	t.Parallel()
+	alpha, beta, gamma := newAlliance(t)
+	file := rule(1, "wipe-the-disk")
+	file.Data = fmt.Appendf(file.Data, `---
+title: Wiped again and again
+id: %s
+author: C. Author
+correlation: {type: value_count, rules: [%s], timespan: 1h, condition: {field: Image, gte: 3}}
+`, ruleID(2), ruleID(1))
+	alpha.publish("green", nil, file)
+	alpha.caughtUp(beta, gamma)
+	for _, m := range []*member{beta, gamma} {
+		for i := range 3 {
+			ev := command("wipe-the-disk")
+			ev.Fields[1].Value = event.Str(fmt.Sprintf(`C:\tool%d.exe`, i))
+			got := m.detects(ev)
+			if i < 2 && len(got) != 0 || i == 2 && (len(got) != 1 || got[0].RuleID != ruleID(2) || got[0].Author != "C. Author" || got[0].Publisher != "alpha" || got[0].Fields["Count"] != "3") {
+				t.Errorf("%s, event %d: %+v", m.name, i, got)
+			}
+		}
+	}
+}
+
 // TestAudiences: each marking reaches those whom it names and nobody else, who mirrors it all the same.
 func TestAudiences(t *testing.T) {
 	t.Parallel()

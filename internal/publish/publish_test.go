@@ -101,6 +101,22 @@ func TestRuleWithoutDates(t *testing.T) {
 	}
 }
 
+// TestCorrelationTravels: a file with a correlation and what it counts is one object, about the correlation.
+func TestCorrelationTravels(t *testing.T) {
+	f := newFixture(t)
+	text := rule + "---\ntitle: Below\nname: below\ncorrelation: {type: event_count, rules: ec570e53-4c76-45a9-804d-dc3f355ff7a7, timespan: 1m, condition: {gte: 2}}\n" +
+		"---\ntitle: Many\nid: 0c570e53-4c76-45a9-804d-dc3f355ff7a7\nauthor: Third\ncorrelation: {type: event_count, rules: below, timespan: 1d, condition: {gte: 3}}\n"
+	f.publish(Request{Items: []Item{{"many.yml", []byte(text)}}, TLP: stix.Green})
+	read := f.readAs("member:c")
+	if len(read) != 1 {
+		t.Fatalf("c reads %d objects", len(read))
+	}
+	o, err := stix.Parse([]byte(read[0]), stix.Limits{})
+	if err != nil || o.Pattern != text || o.Name != "Many" || o.Text("x_shieldwall_author") != "Third" || !strings.Contains(read[0], `"external_id":"0c570e53`) {
+		t.Errorf("%v: %s", err, read[0])
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	f := newFixture(t)
 	f.admitFrom(object.Local, stix.Green, "member:me", indicator(uuid2, 1, ""))
@@ -130,10 +146,18 @@ func TestRefusals(t *testing.T) {
 		{"names what only we hold", "this node holds and a, b, c may not read", one(stixFile("x.json", ref("indicator--"+uuid2)))},
 		{"names an observable", "its id discloses its value", one(stixFile("x.json", ref("url--"+uuid2)))},
 		{"several rules", "several rules in one file", one(Item{"r.yml", []byte(rule + "---\n" + rule)})},
-		{"correlation", "correlation rules are not supported here", one(Item{"c.yml",
+		{"correlation", "in one file): line 1: correlation.rules: refers to \"r\"", one(Item{"c.yml",
 			[]byte("title: c\nid: x\ncorrelation: {type: event_count, rules: r, timespan: 1m, condition: {gte: 2}}\n")})},
-		{"rule and correlation", "several rules in one file", one(Item{"r.yml",
+		{"rule and correlation", "in one file): line 20: correlation.rules: refers to \"r\"", one(Item{"r.yml",
 			[]byte(rule + "---\ntitle: c\ncorrelation: {type: event_count, rules: r, timespan: 1m, condition: {gte: 2}}\n")})},
+		{"correlation without id", "a correlation without id", one(Item{"r.yml",
+			[]byte(rule + "---\ntitle: c\ncorrelation: {type: event_count, rules: ec570e53-4c76-45a9-804d-dc3f355ff7a7, timespan: 1m, condition: {gte: 2}}\n")})},
+		{"correlation that counts too far", "cannot be run: the correlation counts to", one(Item{"r.yml",
+			[]byte(rule + "---\ntitle: c\nid: x\ncorrelation: {type: event_count, rules: ec570e53-4c76-45a9-804d-dc3f355ff7a7, timespan: 1m, condition: {gte: 1000000}}\n")})},
+		{"two correlations", "several correlations in one file", one(Item{"r.yml",
+			[]byte(rule + strings.Repeat("---\ntitle: c\ncorrelation: {type: event_count, rules: ec570e53-4c76-45a9-804d-dc3f355ff7a7, timespan: 1m, condition: {gte: 2}}\n", 2))})},
+		{"a rule that is not counted", "does not count all", one(Item{"r.yml",
+			[]byte(rule + "---\n" + strings.Replace(rule, "id: ec57", "name: r\nid: ed57", 1) + "---\ntitle: c\nid: x\ncorrelation: {type: event_count, rules: r, timespan: 1m, condition: {gte: 2}}\n")})},
 		{"filter", "filters are not supported here", one(Item{"f.yml",
 			[]byte("title: f\nid: x\nlogsource: {product: windows}\nfilter: {rules: any, s: {A: b}, condition: s}\n")})},
 		{"no UTF-8", "r.yml: not UTF-8", one(Item{"r.yml", []byte(rule + "# \xff\n")})},

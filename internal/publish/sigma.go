@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"shieldwall/internal/correlate"
 	"shieldwall/internal/object"
 	"shieldwall/internal/sigma"
 	"shieldwall/internal/stix"
@@ -56,10 +57,14 @@ func (j *judge) parseRule(data []byte) (rule *sigma.Rule, problem string) {
 	if !utf8.Valid(data) {
 		return nil, "not UTF-8: neither JSON nor a Sigma rule"
 	}
-	file, err := sigma.Parse(data, j.p.opt.Sigma.Alone())
+	opt := j.p.opt.Sigma.Alone()
+	opt.Correlations = true
+	file, err := sigma.Parse(data, opt)
 	switch {
 	case err != nil:
 		return nil, "not a Sigma rule: " + err.Error()
+	case len(file.Correlations) > 0:
+		return correlation(file)
 	case len(file.Rules)+len(file.Rejected) > 1:
 		return nil, "several rules in one file: split it, for each rule is shared and taken back by itself"
 	case len(file.Rejected) == 1:
@@ -70,6 +75,45 @@ func (j *judge) parseRule(data []byte) (rule *sigma.Rule, problem string) {
 		return nil, "a rule without id: it needs one (a UUID) to be told from others and taken back"
 	}
 	return file.Rules[0], ""
+}
+
+// correlation gives what a file with correlations is about: the one that counts all others, which travel with it. Members
+// resolve its references within the file alone.
+func correlation(file *sigma.Collection) (about *sigma.Rule, problem string) {
+	if len(file.Rejected) > 0 {
+		return nil, "a rule of the file does not load: " + file.Rejected[0].Err.Error()
+	}
+	set, problems := sigma.Resolve(file.Rules, file.Correlations)
+	if len(problems) > 0 {
+		return nil, "the correlation does not load (it is shared with the rules that it counts, in one file): " + problems[0].Err.Error()
+	}
+	counted := map[sigma.Target]bool{}
+	for _, c := range set.Correlations {
+		if err := correlate.Check(c.Correlation); err != nil {
+			return nil, "the correlation cannot be run: " + err.Error()
+		}
+		for _, t := range c.Refs {
+			counted[t] = true
+		}
+	}
+	for i := range file.Rules {
+		if !counted[sigma.Target{Index: i}] {
+			return nil, "several rules in one file, of which the correlation does not count all: split it, for each rule is shared and taken back by itself"
+		}
+	}
+	for i, c := range set.Correlations {
+		switch {
+		case counted[sigma.Target{Correlation: true, Index: i}]:
+		case about != nil:
+			return nil, "several correlations in one file that do not count one another: split it, for each is shared and taken back by itself"
+		default:
+			about = c.Correlation.Attributes
+		}
+	}
+	if about.ID == "" {
+		return nil, "a correlation without id: it needs one (a UUID) to be told from others and taken back"
+	}
+	return about, ""
 }
 
 // indicator writes the rule's object. A changed file must be newer than every version that was shared before,

@@ -20,6 +20,8 @@ type Correlations struct {
 	Late          int64 `json:"late"`
 	EvictedGroups int64 `json:"evicted_groups"`
 	EvictedEvents int64 `json:"evicted_events"`
+	// Repeated were records that were held already: of a copy of a log.
+	Repeated int64 `json:"repeated"`
 	// Ungrouped events lack a field that is grouped by, Unvalued ones a field that counts, Untimed ones a time.
 	Ungrouped int64 `json:"ungrouped"`
 	Unvalued  int64 `json:"unvalued"`
@@ -28,7 +30,7 @@ type Correlations struct {
 
 func (c *Correlations) add(st correlate.Stats) {
 	c.Told, c.Late, c.EvictedGroups, c.EvictedEvents = st.Told, st.Late, st.EvictedGroups, st.EvictedEvents
-	c.Ungrouped, c.Unvalued, c.Untimed = st.Ungrouped, st.Unvalued, st.Untimed
+	c.Repeated, c.Ungrouped, c.Unvalued, c.Untimed = st.Repeated, st.Ungrouped, st.Unvalued, st.Untimed
 }
 
 // correlate makes the correlations of a rule set live.

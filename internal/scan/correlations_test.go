@@ -140,6 +140,20 @@ func TestCorrelations(t *testing.T) {
 	}
 }
 
+// TestCorrelatedCopies: a log and its copy are one.
+func TestCorrelatedCopies(t *testing.T) {
+	rules := files(t, map[string]string{"base.yml": logonRules, "many.yml": correlation("title: Many", "    type: event_count\n    rules: failed\n    timespan: 1h\n    condition: {gte: 4}\n")})
+	text := logon(1, 4625, "a", "b") + logon(2, 4625, "a", "b") + logon(3, 4625, "a", "b")
+	got := run(t, Options{Rules: []string{rules}, Paths: []string{files(t, map[string]string{"a.jsonl": text, "copy.jsonl": text})}})
+	if len(got.detections) != 0 || got.Correlations.Repeated != 3 {
+		t.Errorf("%q, %+v", told(got), got.Correlations)
+	}
+	more := run(t, Options{Rules: []string{rules}, Paths: []string{files(t, map[string]string{"a.jsonl": text, "more.jsonl": text + logon(4, 4625, "a", "b")})}})
+	if got := told(more); !slices.Equal(got, []string{"Many @m4 4"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestCorrelatedViews: the fields of a group may have other names in the record than the rule's logsource gives
 // them, and a rule need not name them itself.
 func TestCorrelatedViews(t *testing.T) {

@@ -23,6 +23,8 @@ type collector struct {
 	noPrevious bool
 	// unused is the line of the first global that no rule has followed yet.
 	unused int
+	// correlation says that the document that is about to be rejected is one.
+	correlation bool
 }
 
 const (

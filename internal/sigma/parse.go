@@ -40,7 +40,9 @@ type Rejection struct {
 	// ID and Title are the rule's own, as far as they could be read.
 	ID, Title string
 	Line      int
-	Err       *Error
+	// Correlation says that it was to count hits of other rules.
+	Correlation bool
+	Err         *Error
 }
 
 // Parse reads a rule file: one or more YAML documents. Each document stands for itself, unless it is part
@@ -99,6 +101,7 @@ func (c *collector) read(doc *document) error {
 		if err == nil {
 			c.out.Correlations = append(c.out.Correlations, x)
 		}
+		c.correlation = err != nil
 		return err
 	}
 	if p, ok := doc.parts["filter"]; ok {
@@ -119,7 +122,8 @@ func (c *collector) read(doc *document) error {
 }
 
 func (c *collector) reject(about *Rule, err error) {
-	rejection := Rejection{ID: about.ID, Title: about.Title, Line: about.Line, Err: &Error{}}
+	rejection := Rejection{ID: about.ID, Title: about.Title, Line: about.Line, Correlation: c.correlation, Err: &Error{}}
+	c.correlation = false
 	if !errors.As(err, &rejection.Err) {
 		rejection.Err = errorAt(about.Line, "", ReasonStructure, "%v", err)
 	}
