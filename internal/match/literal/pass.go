@@ -30,12 +30,7 @@ func (p *pass) find(s *Set, text []byte, found *Found) bool {
 	rest := text
 	stride := int(p.stride)
 	for {
-		if p.small != nil {
-			rest, _ = skipSmall(rest, p.small, p.mask, stride)
-		} else {
-			rest = skip(rest, p.bits, p.bitsOff, p.mask, stride)
-		}
-		if len(rest) < 4 {
+		if rest, _ = p.skip(rest, stride); len(rest) < 4 {
 			break
 		}
 		v := (binary.LittleEndian.Uint32(rest) | lowerBits) & p.mask
@@ -61,24 +56,34 @@ func (p *pass) find(s *Set, text []byte, found *Found) bool {
 	return false
 }
 
-// skip goes on in a text to where the filter lets something through. It is the loop in which most of the
-// time goes by: nothing is called in it, and it keeps its registers to itself.
+// skip goes on in a text to where the filter lets something through.
+func (p *pass) skip(text []byte, stride int) (rest []byte, all uint32) {
+	if p.small != nil {
+		return skipSmall(text, p.small, p.mask, stride)
+	}
+	return skipLarge(text, p.bits, p.bitsOff, p.mask, stride)
+}
+
+// skipLarge is skip with a large filter, for folded texts and raw ones: the loop in which most of the time goes
+// by. Nothing is called in it, and it keeps its registers to itself. It also gives the bytes that it went by,
+// joined by "or".
 //
 //go:noinline
-func skip(t []byte, bits []uint64, shift uint8, mask uint32, stride int) []byte {
+func skipLarge[T string | []byte](t T, bits []uint64, shift uint8, mask uint32, stride int) (rest T, all uint32) {
 	shift &= 31
 	for len(t) >= 4 {
-		v := (binary.LittleEndian.Uint32(t) | lowerBits) & mask
-		bit := hash4(v) >> shift
+		v := uint32(t[0]) | uint32(t[1])<<8 | uint32(t[2])<<16 | uint32(t[3])<<24
+		all |= v
+		bit := hash4((v|lowerBits)&mask) >> shift
 		if bits[bit>>6]&(1<<(bit&63)) != 0 {
-			return t
+			return t, all
 		}
 		if uint(stride) > uint(len(t)) {
-			return nil
+			return t[:0], all
 		}
 		t = t[stride:]
 	}
-	return t
+	return t, all
 }
 
 // smallFilter is the filter of small sets: a byte for each hash, which is faster than a bit.
@@ -89,8 +94,7 @@ const (
 	smallSize = 1 << smallBits
 )
 
-// skipSmall is skip with a small filter, for folded texts and raw ones. It also gives the bytes that it
-// went by, joined by "or".
+// skipSmall is skipLarge with a small filter.
 //
 //go:noinline
 func skipSmall[T string | []byte](t T, filter *smallFilter, mask uint32, stride int) (rest T, all uint32) {
@@ -137,12 +141,16 @@ func (p *pass) check(s *Set, piece, h uint32, text []byte, at int, found *Found)
 	return false
 }
 
-// mayHold walks over a text that is not folded. It is for passes with a small filter.
+// mayHold walks over a text that is not folded.
 func (p *pass) mayHold(s *Set, text string) bool {
 	rest, all, seen := text, uint32(0), uint32(0)
 	stride := int(p.stride)
 	for {
-		rest, seen = skipSmall(rest, p.small, p.mask, stride)
+		if p.small != nil {
+			rest, seen = skipSmall(rest, p.small, p.mask, stride)
+		} else {
+			rest, seen = skipLarge(rest, p.bits, p.bitsOff, p.mask, stride)
+		}
 		all |= seen
 		if len(rest) < 4 {
 			break

@@ -172,7 +172,7 @@ func ascii(text string) bool {
 
 // MayHold tells, without folding the text, whether its folded form may hold a needle of a set of folded
 // ones. It is exact for nearly all texts and a set that has Contains needles of four bytes and more, or few of
-// any length, alone; otherwise it errs on the side of yes. The set is one of NewIndex.
+// any length, alone; otherwise it errs on the side of yes.
 func (s *Set) MayHold(text string) bool {
 	switch {
 	case len(s.always)+len(s.empty) > 0 || s.tail.lengths|s.head.lengths != 0:
@@ -185,7 +185,7 @@ func (s *Set) MayHold(text string) bool {
 		return !ascii(text)
 	}
 	for i := range s.passes {
-		if s.passes[i].size < maxPiece || s.passes[i].small == nil || s.passes[i].mayHold(s, text) {
+		if s.passes[i].size < maxPiece || s.passes[i].mayHold(s, text) {
 			return true
 		}
 	}
