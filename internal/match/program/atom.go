@@ -42,10 +42,10 @@ const (
 	subroutine                 // code from a
 )
 
-// guarded is a regular expression with literals of which the folded text must hold one; nil: none are known.
+// guarded is a regular expression with sets of literals: the folded text must hold one of each.
 type guarded struct {
 	*machine
-	guard *literal.Set
+	guards []*literal.Set
 }
 
 // fieldRef is the other side of a field reference.
@@ -179,8 +179,12 @@ func (p *Program) holdsRaw(x *atom, text string, r *Record, c *cell) bool {
 		return p.globs[x.a].Match(text)
 	case hasRegexp:
 		re := &p.regexps[x.a]
-		if re.guard != nil && c != nil && !re.guard.Any(r.fold(c)) {
-			return false
+		if c != nil {
+			for _, guard := range re.guards {
+				if !guard.Any(r.fold(c)) {
+					return false
+				}
+			}
 		}
 		return re.match(text)
 	case inNetworks:

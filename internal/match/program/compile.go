@@ -362,18 +362,24 @@ func (g *group) regexp(v sigma.Regexp) uint32 {
 	}
 	a := g.compiler.atom(atomKey{kind: hasRegexp, slot: g.slot, what: v.Source}, cost, func() (uint32, uint32) {
 		re := guarded{machine: g.machine(v)}
-		if len(literals) > 0 {
-			re.guard = literal.New(literals, g.Model)
+		for _, set := range literals {
+			re.guards = append(re.guards, literal.New(set, g.Model))
 		}
 		g.regexps = append(g.regexps, re)
 		return uint32(len(g.regexps) - 1), 0
 	})
 	if _, known := g.needs[a]; !known && len(literals) > 0 {
-		n := need{sound: true}
-		for _, l := range literals {
-			n = n.or(g.literalIn(g.slot, l))
+		var best need
+		for _, set := range literals {
+			n := need{sound: true}
+			for _, l := range set {
+				n = n.or(g.literalIn(g.slot, l))
+			}
+			if n.better(best) {
+				best = n
+			}
 		}
-		g.needs[a] = n
+		g.needs[a] = best
 	}
 	return a
 }

@@ -2,6 +2,7 @@ package program
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -157,24 +158,33 @@ func (c *compiler) globNeed(a uint32, p sigma.Pattern, cased bool) {
 	}
 }
 
-// maxRequired bounds the literals taken out of one regular expression.
-const maxRequired = 64
+// Limits of the literals taken out of one regular expression: those of one set, and sets.
+const (
+	maxRequired = 64
+	maxGuards   = 4
+)
 
-// required returns folded literals of which every text that the expression matches holds one, folded;
-// none where there are no such literals.
-func required(source string) []literal.Needle {
+// required returns sets of folded literals: every text that the expression matches holds, folded, one of each set.
+// The most telling set comes first; there are none where nothing is known.
+func required(source string) [][]literal.Needle {
 	tree, err := syntax.Parse(source, syntax.Perl)
 	if err != nil {
 		return nil
 	}
-	var out []literal.Needle
-	for _, text := range literalsOf(tree.Simplify()) {
-		out = append(out, literal.Needle{Kind: literal.Contains, Text: text})
+	sets := literalsOf(tree.Simplify())
+	slices.SortStableFunc(sets, func(a, b []string) int { return shortest(b) - shortest(a) })
+	var out [][]literal.Needle
+	for _, texts := range sets[:min(len(sets), maxGuards)] {
+		var set []literal.Needle
+		for _, text := range texts {
+			set = append(set, literal.Needle{Kind: literal.Contains, Text: text})
+		}
+		out = append(out, set)
 	}
 	return out
 }
 
-func literalsOf(re *syntax.Regexp) []string {
+func literalsOf(re *syntax.Regexp) (sets [][]string) {
 	switch re.Op {
 	case syntax.OpLiteral:
 		return longestRun(re)
@@ -185,25 +195,32 @@ func literalsOf(re *syntax.Regexp) []string {
 			return literalsOf(re.Sub[0])
 		}
 	case syntax.OpConcat:
-		var best []string
 		for _, sub := range re.Sub {
-			if list := literalsOf(sub); betterLiterals(list, best) {
-				best = list
-			}
+			sets = append(sets, literalsOf(sub)...)
 		}
-		return best
+		return sets
 	case syntax.OpAlternate:
-		var all []string
+		var any []string
 		for _, sub := range re.Sub {
-			list := literalsOf(sub)
-			if len(list) == 0 || len(all)+len(list) > maxRequired {
+			best := bestOf(literalsOf(sub))
+			if best == nil || len(any)+len(best) > maxRequired {
 				return nil
 			}
-			all = append(all, list...)
+			any = append(any, best...)
 		}
-		return all
+		return [][]string{any}
 	}
 	return nil
+}
+
+// bestOf returns the set whose shortest literal is the longest.
+func bestOf(sets [][]string) (best []string) {
+	for _, set := range sets {
+		if betterLiterals(set, best) {
+			best = set
+		}
+	}
+	return best
 }
 
 func betterLiterals(a, b []string) bool {
@@ -223,7 +240,7 @@ func shortest(list []string) int {
 
 // longestRun returns the longest part of a literal that folds alike in all its spellings: without case
 // "s" also stands for U+017F, whose lower case is itself.
-func longestRun(re *syntax.Regexp) []string {
+func longestRun(re *syntax.Regexp) [][]string {
 	best, run := "", strings.Builder{}
 	for _, r := range re.Rune {
 		if re.Flags&syntax.FoldCase != 0 && !foldsAlike(r) || r == utf8.RuneError {
@@ -238,7 +255,7 @@ func longestRun(re *syntax.Regexp) []string {
 	if best == "" {
 		return nil
 	}
-	return []string{best}
+	return [][]string{{best}}
 }
 
 func foldsAlike(r rune) bool {
