@@ -78,8 +78,8 @@ func indicatorFields() map[string]use {
 		asText: {
 			"CommandLine", "ParentCommandLine", "ProcessCommandLine", // Sysmon 1, Security 4688
 			"ScriptBlockText", "Payload", "ContextInfo", "HostApplication", "Data", // PowerShell
-			"Message", "message", "Details", "Description", "Contents", // rendered texts, registry values, Sysmon 15
-			"ServiceName", "ImagePath", "TaskContent", "Arguments", "Query", // services, tasks, WMI
+			fieldMessage, "message", "Details", "Description", "Contents", // rendered texts, registry values, Sysmon 15
+			"ServiceName", "ImagePath", "ServiceFileName", "TaskContent", "TaskContentNew", "Arguments", "Query", // services, tasks, WMI
 			"c-useragent", "cs-user-agent", "user_agent", "UserAgent", "userAgent", "cs-referrer", "c-referrer", "referrer", "cs-cookie",
 			"requestParameters", "proctitle", "Subject",
 		},

@@ -3,7 +3,10 @@ package match
 import "shieldwall/internal/match/compare"
 
 // fieldEventID is the field by which rules of a logsource are told apart.
-const fieldEventID = "EventID"
+const (
+	fieldEventID = "EventID"
+	fieldMessage = "Message" // a record's rendered text
+)
 
 func fold(s string) string { return compare.Fold(s) }
 

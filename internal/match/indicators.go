@@ -68,7 +68,7 @@ type indicatorSets struct {
 	fields map[string]use
 	names  *event.Names // whose slots the next one is by; may be nil
 	slots  []use
-	choice event.Choice // those slots
+	choice event.Choice // those that are looked at in every event
 }
 
 // bound returns the sets for events whose fields have slots of that register; it asks for the names of
@@ -87,7 +87,9 @@ func (s indicatorSets) bound(names *event.Names) indicatorSets {
 			s.slots = append(s.slots, 0)
 		}
 		s.slots[slot] = s.fields[list[i]]
-		s.choice.Add(slot)
+		if list[i] != fieldMessage {
+			s.choice.Add(slot)
+		}
 	}
 	return s
 }

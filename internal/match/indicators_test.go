@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/event"
 	"shieldwall/internal/indicator"
 	"shieldwall/internal/match"
@@ -104,6 +105,39 @@ func TestIndicatorsMeetEvents(t *testing.T) {
 		}
 		if names != tt.want || len(got) > 1 {
 			t.Errorf("%s on %v: %d hits in %q, want %q", tt.ind, tt.ev, len(got), names, tt.want)
+		}
+	}
+}
+
+// TestRenderedMessage: what Windows renders out of a record's fields is looked through only where those are not,
+// however the record was decoded.
+func TestRenderedMessage(t *testing.T) {
+	e := match.New(time.Now)
+	c, err := match.CompileIndicators(match.Key{ID: "i"}, match.Attribution{}, indicators(t, "list 192.0.2.0/24")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Update([]match.Compiled{c}, nil)
+	for _, tt := range []struct {
+		line, want string
+	}{
+		{`{"Channel":"Security","EventID":1,"Message":"from 192.0.2.7","Image":"C:\\x"}`, ""},
+		{`{"Channel":"Security","EventID":1,"Message":"from 192.0.2.7","Unheard":"x"}`, "Message"},
+		{`{"Channel":"Security","EventID":1,"Message":"from 192.0.2.7","DestinationIp":"192.0.2.7"}`, "DestinationIp"},
+		{`{"Message":"from 192.0.2.7","Image":"C:\\x"}`, "Message"},
+	} {
+		for _, opts := range []jsonl.Options{{}, {Names: e.Names()}, {Names: e.Names(), Sparse: true}, {Names: e.Names(), Sparse: true, Borrow: true}} {
+			ev, err := jsonl.New(strings.NewReader(tt.line), opts).Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, h := range hits(e, ev) {
+				got += h.Fields[0].Name
+			}
+			if got != tt.want {
+				t.Errorf("%s, %+v: met in %q, want %q", tt.line, opts, got, tt.want)
+			}
 		}
 	}
 }

@@ -37,6 +37,9 @@ type search struct {
 var searches = sync.Pool{New: func() any { return new(search) }}
 
 // match appends every indicator that the event holds, each once, with all fields it was met in.
+//
+// The rendered message of an event log's record repeats the record's own fields, in a language: it is looked
+// through only where none of them is.
 func (s *indicatorSets) match(ev *event.Event, now time.Time, out []found) []found {
 	if s.count == 0 {
 		return out
@@ -44,11 +47,13 @@ func (s *indicatorSets) match(ev *event.Event, now time.Time, out []found) []fou
 	look := searches.Get().(*search)
 	look.sets, look.event, look.now, look.found = s, ev, now, out
 	look.tokens, look.cut = 0, false
-	for i := range ev.Fields {
-		look.field = &ev.Fields[i]
-		if uses := s.uses(ev, look.field); uses != 0 {
-			look.value(uses, &look.field.Value)
+	if looked := look.fields(ev.Channel != ""); !looked {
+		if ev.Rest != nil && ev.Choice != nil {
+			all := *ev
+			ev.Rest(&all)
+			look.event = &all
 		}
+		look.fields(false)
 	}
 	if look.cut {
 		textsCut.Add(1)
@@ -57,6 +62,20 @@ func (s *indicatorSets) match(ev *event.Event, now time.Time, out []found) []fou
 	look.sets, look.event, look.field, look.found = nil, nil, nil, nil
 	searches.Put(look)
 	return out
+}
+
+// fields looks at an event's fields, and tells whether it did at any.
+func (s *search) fields(rendered bool) (looked bool) {
+	for i := range s.event.Fields {
+		s.field = &s.event.Fields[i]
+		uses := s.sets.uses(s.event, s.field)
+		if uses == 0 || rendered && s.field.Name == fieldMessage {
+			continue
+		}
+		looked = true
+		s.value(uses, &s.field.Value)
+	}
+	return looked
 }
 
 func (s *search) value(uses use, v *event.Value) {
