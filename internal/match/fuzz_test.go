@@ -210,7 +210,8 @@ func differ(t *testing.T, seed uint64, ruleCount, eventCount int) (rules, hits i
 
 // FuzzAgainstOracle takes a seed for a generator: its rules and events are as good as any bytes.
 func FuzzAgainstOracle(f *testing.F) {
-	for seed := range uint64(20) {
+	const seeds = 20 // of a generator: any number is one
+	for seed := range uint64(seeds) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) { differ(t, seed, 60, 60) })

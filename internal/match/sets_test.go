@@ -157,8 +157,16 @@ func TestSetsLikeOracle(t *testing.T) {
 }
 
 func FuzzSetsLikeOracle(f *testing.F) {
-	f.Add(uint64(1), "ping evil.example", "CommandLine")
-	f.Add(uint64(2), "http://evil.example:80/x", "c-uri")
+	seeds := [][2]string{
+		{"ping evil.example", "CommandLine"}, {"http://evil.example:80/x", "c-uri"}, {"192.0.2.7", "DestinationIp"}, {"2001:db8::7", "SourceIp"},
+		{"MD5=0123456789abcdef0123456789abcdef,SHA1=x", "Hashes"}, {"<a@evil.example>", "From"}, {`HKLM\Software\Evil\x`, "TargetObject"}, {`C:\x\evil.exe`, "Image"},
+	}
+	if len(seeds) != 8 {
+		f.Fatalf("%d seeds", len(seeds))
+	}
+	for i, s := range seeds {
+		f.Add(uint64(i), s[0], s[1])
+	}
 	f.Fuzz(func(t *testing.T, seed uint64, text, field string) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		p := &pair{now: time.Unix(1_700_000_000, 0)}

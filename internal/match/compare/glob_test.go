@@ -87,6 +87,9 @@ func TestFold(t *testing.T) {
 // FuzzAppendFold compares the matcher's fold with the plain one.
 func FuzzAppendFold(f *testing.F) {
 	seeds := []string{"", "A", "ABCDEFGH", "abcdefgHé", "ABCDEFGHIJKLMNOPÄÖ", "\xffABCDEFGHI", "@[`{AZaz09", "ÀBCDEFGH\u212a"}
+	if len(seeds) != 8 {
+		f.Fatalf("%d seeds", len(seeds))
+	}
 	for _, s := range seeds {
 		f.Add(s)
 	}

@@ -81,8 +81,13 @@ func TestSet(t *testing.T) {
 }
 
 func FuzzSet(f *testing.F) {
-	f.Add([]byte{1, 0, 200, 1, 2, 100, 200, 1, 1, 0, 0, 0})
-	f.Add([]byte{1, 0, 9, 1, 1, 0, 9, 1, 1, 0, 9, 2})
+	seeds := [][]byte{{1, 0, 200, 1, 2, 100, 200, 1, 1, 0, 0, 0}, {1, 0, 9, 1, 1, 0, 9, 1, 1, 0, 9, 2}, {}, {1}, {2, 0, 0, 0, 2, 0, 0, 0}}
+	if len(seeds) != 5 {
+		f.Fatalf("%d seeds", len(seeds))
+	}
+	for _, s := range seeds {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		run(t, script[:min(len(script), 200)])
 	})
