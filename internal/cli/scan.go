@@ -22,6 +22,9 @@ import (
 // maxProblemLines bounds what is said of a recording that is broken in a million places.
 const maxProblemLines = 200
 
+// maxNamed bounds what is said by name of rules and indicators that do not load, and of files that are skipped.
+const maxNamed = 20
+
 type scanOptions struct {
 	rules, indicators []string
 	placeholders      string
@@ -39,9 +42,10 @@ func newScan() *command {
 	return &command{
 		name: "scan", args: "PATH...", minArgs: 1, maxArgs: -1,
 		short: "search recordings for what rules and indicators describe",
-		long: `Reads EVTX and JSON recordings (files, folders, and zip, tar, gzip and zstd archives; told by content) and
-writes what they detect. It needs no node. A file that is no telemetry is counted and skipped; what is
-broken in one that is costs itself, is named on stderr and makes the exit code 3.
+		long: `Reads recordings (files, folders, and zip, tar, gzip and zstd archives; told by content: EVTX, JSON of many sorts,
+Zeek, auditd, syslog, XML) and writes what they detect. It needs no node. A file that is no telemetry, and a link
+below a folder, is counted, named and skipped; what is broken in one that is telemetry costs itself, is named on
+stderr and makes the exit code 3, as do archives of other kinds.
 
 --rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
 one of the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
@@ -121,7 +125,7 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	st, err := scan.Run(ctx, scan.Options{
 		Sigma: opt, Rules: o.rules, Indicators: o.indicators, Paths: paths, Each: out.Detection, Now: p.now,
 		Filter: o.filter, Merge: o.merge, Jobs: o.jobs, Own: regular(p.stdout, out.temp, stats),
-		OnRejected: talk.rejected, OnProblem: talk.problem, Progress: talk.bar.update,
+		OnRejected: talk.rejected, OnProblem: talk.problem, OnSkipped: talk.skip, Progress: talk.bar.update,
 	})
 	talk.bar.clear()
 	if ferr := out.finish(st, err == nil); err == nil && ferr != nil {
@@ -181,9 +185,22 @@ type scanTalk struct {
 	report    report.Writer
 	problems  int
 	rejection int
+	skipped   []scan.Skipped // the first of them
 }
 
-func (t *scanTalk) rejected(scan.Rejected) { t.rejection++ }
+// rejected names what does not load: of an indicator no other command says why.
+func (t *scanTalk) rejected(r scan.Rejected) {
+	if t.rejection++; t.rejection <= maxNamed {
+		t.bar.clear()
+		t.p.talk("shieldwall: %v: not loaded", r)
+	}
+}
+
+func (t *scanTalk) skip(s scan.Skipped) {
+	if len(t.skipped) < maxNamed {
+		t.skipped = append(t.skipped, s)
+	}
+}
 
 func (t *scanTalk) problem(pr scan.Problem) {
 	t.report.Problem(pr.Source, pr.Err)
@@ -199,8 +216,16 @@ func (t *scanTalk) problem(pr scan.Problem) {
 }
 
 func (t *scanTalk) summary(st scan.Stats) {
-	if t.rejection > 0 {
-		t.p.talk("%s did not load; shieldwall rules check says why", plural(t.rejection, "rule or indicator", "rules and indicators"))
+	t.loaded(st)
+	for _, s := range t.skipped {
+		if s.Link {
+			t.p.talk("skipped: %s: a link, not followed", s.Source)
+		} else {
+			t.p.talk("skipped: %s: no telemetry", s.Source)
+		}
+	}
+	if n := st.Skipped - int64(len(t.skipped)); n > 0 {
+		t.p.talk("skipped: %s", plural(n, "further file", "further files"))
 	}
 	if st.Duplicates > 0 {
 		t.p.talk("%s of a record met before", plural(st.Duplicates, "detection is", "detections are"))
@@ -214,6 +239,19 @@ func (t *scanTalk) summary(st scan.Stats) {
 	t.p.talk("%s in %s from %s, %d skipped, %s; %.1f s, %s/s",
 		plural(st.Detections, "detection", "detections"), plural(st.Events, "event", "events"), plural(st.Files, "file", "files"),
 		st.Skipped, plural(st.Errors, "problem", "problems"), st.Seconds, bytesOf(float64(st.Bytes)/max(st.Seconds, 1e-3)))
+}
+
+// loaded says which rules and indicators were not looked for.
+func (t *scanTalk) loaded(st scan.Stats) {
+	if n := st.RulesRejected; n > 0 {
+		t.p.talk("%s did not load; shieldwall rules check lists them", plural(n, "rule", "rules"))
+	}
+	if n := st.IndicatorsRejected; n > 0 {
+		t.p.talk("%s did not load", plural(n, "indicator", "indicators"))
+	}
+	if n := st.RulesLeftOut; n > 0 {
+		t.p.talk("%s left out by --level and --tags", plural(n, "rule", "rules"))
+	}
 }
 
 // safeWriter escapes, in a stream of JSON, the characters that a terminal obeys and JSON leaves alone. They

@@ -82,9 +82,22 @@ func TestProblemsAreListedUpToALimit(t *testing.T) {
 		t.Errorf("%d lines: %q", n, out.String()[:200])
 	}
 	out.Reset()
-	talk.rejected(scan.Rejected{})
-	talk.summary(scan.Stats{Events: 1, Files: 1, Bytes: 5e9, Seconds: 2})
-	if want := "1 rule or indicator did not load; shieldwall rules check says why\n0 detections in 1 event from 1 file, 0 skipped, 0 problems; 2.0 s, 2.5 GB/s\n"; out.String() != want {
+	for range maxNamed + 5 {
+		talk.rejected(scan.Rejected{File: "l.txt", Line: 3, Detail: "no\x1bthing"})
+		talk.skip(scan.Skipped{Source: "a\x1b"})
+	}
+	if n := strings.Count(out.String(), "shieldwall: l.txt: line 3: no"); n != maxNamed || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("%d lines: %q", n, &out)
+	}
+	out.Reset()
+	talk.summary(scan.Stats{Skipped: maxNamed + 5})
+	if n := strings.Count(out.String(), ": no telemetry\n"); n != maxNamed || !strings.Contains(out.String(), "skipped: 5 further files\n") || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("%d lines: %q", n, &out)
+	}
+	out.Reset()
+	talk.skipped = []scan.Skipped{{Source: "l", Link: true}}
+	talk.summary(scan.Stats{Skipped: 1, RulesRejected: 2, RulesLeftOut: 1, IndicatorsRejected: 3, Events: 1, Files: 1, Bytes: 5e9, Seconds: 2})
+	if want := "2 rules did not load; shieldwall rules check lists them\n3 indicators did not load\n1 rule left out by --level and --tags\nskipped: l: a link, not followed\n0 detections in 1 event from 1 file, 1 skipped, 0 problems; 2.0 s, 2.5 GB/s\n"; out.String() != want {
 		t.Errorf("got %q, want %q", &out, want)
 	}
 }

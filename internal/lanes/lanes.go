@@ -56,6 +56,9 @@ func JSON(folder string) ([]*Lane, error) {
 	}
 	defer root.Close()
 	err = container.Walk(root.FS(), folder, container.Options{}, func(item *container.Item) error {
+		if errors.Is(item.Err, container.ErrLink) {
+			return nil
+		}
 		if item.Err != nil || item.Kind != container.JSON || strings.Contains(item.Source, "__MACOSX") {
 			return item.Err
 		}

@@ -42,7 +42,9 @@ func Lists(ev *event.Event) (list, referred []stixpattern.Object) {
 	made := map[string][]any{} // ids of what each role became
 	objects := make([][]stixpattern.Object, len(roles))
 	for i := range roles {
-		objects[i] = roles[i].objects(texts)
+		if objects[i] = roles[i].objects(texts); objects[i] == nil && roles[i].connects(made) {
+			objects[i] = []stixpattern.Object{{"type": roles[i].typ, "id": roles[i].id()}}
+		}
 		for _, o := range objects[i] {
 			made[roles[i].id()] = append(made[roles[i].id()], o["id"])
 		}
@@ -134,6 +136,14 @@ func (r *role) object(texts fieldTexts) stixpattern.Object {
 		put(out, p.path, values[0])
 	}
 	return out
+}
+
+// connects tells whether there is network traffic of which the event says no more than an end: that is all that
+// STIX asks of it (2.1, section 6.12.1), and an event need have neither ports nor a protocol.
+func (r *role) connects(made map[string][]any) bool {
+	return r.typ == "network-traffic" && slices.ContainsFunc(r.references, func(ref reference) bool {
+		return slices.ContainsFunc(ref.roles, func(id string) bool { return len(made[id]) > 0 })
+	})
 }
 
 func (r *role) refer(o stixpattern.Object, made map[string][]any) {

@@ -25,12 +25,12 @@ const (
 	queueDepth = 16
 )
 
-// outcome is one thing that came of a file: a detection, a problem, or that it is no telemetry.
+// outcome is one thing that came of a file: a detection, a problem, or that it was not read.
 type outcome struct {
 	detection *status.Detection
 	rule      match.Key // whose it is
 	problem   *Problem
-	skipped   string
+	skipped   *Skipped
 }
 
 // file is one file to be read, or the reason why it cannot be.
@@ -209,7 +209,7 @@ func (s *scanner) tellOne(o *outcome) error {
 			return fmt.Errorf("writing detections: %w", err)
 		}
 	case s.opt.OnSkipped != nil:
-		s.opt.OnSkipped(o.skipped)
+		s.opt.OnSkipped(*o.skipped)
 	}
 	return nil
 }

@@ -5,10 +5,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+
+	"shieldwall/internal/sigma"
 )
 
 func gzipped(t testing.TB, parts ...io.Reader) string {
@@ -123,6 +128,64 @@ func TestHostileEVTX(t *testing.T) {
 	for _, p := range got.problems {
 		if !strings.HasSuffix(p.Source, ".evtx") {
 			t.Errorf("problem without its file: %v", p)
+		}
+	}
+}
+
+// TestNothingIsLostInSilence: a log without its header is read, of a compressed one that is cut what came before the
+// cut, and what is not read has its name in a problem or among what was skipped.
+func TestNothingIsLostInSilence(t *testing.T) {
+	data := corpusFile(t, "evtx", "Execution")
+	headless := append(make([]byte, 4096), data[4096:]...)
+	packed := gzipped(t, bytes.NewReader(data))
+	whole := run(t, Options{Rules: []string{corpus(t, "sigma", "rules", "windows")}, Paths: []string{files(t, map[string]string{"a.evtx": string(data)})}})
+	dir := files(t, map[string]string{
+		"cut.gz": packed[:len(packed)/2], "headless": string(headless), "none.evtx": "text", "notes.txt": "text", "x.7z": "7z\xbc\xaf\x27\x1c",
+	})
+	links := true
+	for _, name := range []string{"link.evtx", "folder"} {
+		if err := os.Symlink(dir, filepath.Join(dir, name)); err != nil {
+			links = false // none here
+		}
+	}
+	got := run(t, Options{Rules: []string{corpus(t, "sigma", "rules", "windows")}, Paths: []string{dir}})
+	if got.Events <= whole.Events || got.Events >= 2*whole.Events || whole.Events == 0 {
+		t.Errorf("%d events; the log has %d, its first half some of them", got.Events, whole.Events)
+	}
+	for source, want := range map[string]string{
+		"cut.gz": "unexpected EOF", "headless": "file header", "none.evtx": "neither an event log", "x.7z": "7z: archives of this kind are not opened",
+	} {
+		if !slices.ContainsFunc(got.problems, func(p Problem) bool {
+			return p.Source == filepath.Join(dir, source) && strings.Contains(p.Err.Error(), want)
+		}) {
+			t.Errorf("no problem of %s says %q: %v", source, want, got.problems)
+		}
+	}
+	want := []Skipped{{Source: filepath.Join(dir, "notes.txt")}}
+	if links {
+		want = []Skipped{{filepath.Join(dir, "folder"), true}, {filepath.Join(dir, "link.evtx"), true}, want[0]}
+	}
+	if !slices.Equal(got.skipped, want) {
+		t.Errorf("skipped %v, want %v", got.skipped, want)
+	}
+}
+
+// TestLinkedRulesAreNamed: a link among rules is not followed, and not passed over in silence either.
+func TestLinkedRulesAreNamed(t *testing.T) {
+	away := files(t, map[string]string{"vss.yml": vssRule})
+	dir := files(t, map[string]string{"readme.md": "# rules"})
+	for link, to := range map[string]string{"vss.yml": filepath.Join(away, "vss.yml"), "more": away, "note": filepath.Join(away, "none")} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Skip("no symbolic links here:", err)
+		}
+	}
+	report, err := CheckRules([]string{dir}, sigma.Options{})
+	if err != nil || len(report.Rejected) != 2 || report.Loaded != 0 {
+		t.Fatalf("%+v, %v; want two rejections", report, err)
+	}
+	for i, name := range []string{"more", "vss.yml"} {
+		if r := report.Rejected[i]; r.File != filepath.Join(dir, name) || !strings.Contains(r.Detail, "not followed") {
+			t.Errorf("%+v", r)
 		}
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 	"slices"
+	"strings"
 
 	"shieldwall/internal/correlate"
 	"shieldwall/internal/decode/container"
@@ -47,6 +49,10 @@ func (r *reader) open() error {
 		return err
 	}
 	in, err := r.file.open()
+	if errors.Is(err, container.ErrLink) {
+		r.skip(r.file.source, Skipped{Link: true})
+		return nil
+	}
 	if err != nil {
 		r.problem(r.file.source, err)
 		return nil
@@ -96,8 +102,11 @@ func (r *reader) visit(item *container.Item) error {
 		r.stats.Files++
 		err = r.xml(item)
 	default:
-		r.stats.Skipped++
-		r.put(outcome{skipped: item.Source}, len(item.Source))
+		if strings.EqualFold(path.Ext(item.Source), ".evtx") {
+			err = errNoLog
+			break
+		}
+		r.skip(item.Source, Skipped{})
 	}
 	if stop := (*stopError)(nil); errors.As(err, &stop) {
 		return stop.err
@@ -108,15 +117,24 @@ func (r *reader) visit(item *container.Item) error {
 	return nil
 }
 
+// errNoLog is a file that is not what its name says. Any other name promises nothing.
+var errNoLog = errors.New("named .evtx, and neither an event log nor anything else that is read")
+
+func (r *reader) skip(source string, s Skipped) {
+	r.stats.Skipped++
+	s.Source = source
+	r.put(outcome{skipped: &s}, len(source))
+}
+
 // stopError ends the scan, as against a fault of one file.
 type stopError struct{ err error }
 
 func (e *stopError) Error() string { return e.err.Error() }
 
 func (r *reader) evtx(item *container.Item) error {
-	at, size, err := item.ReaderAt()
-	if err != nil {
-		return err
+	at, size, cut := item.ReaderAt()
+	if at == nil || size == 0 && cut != nil {
+		return cut
 	}
 	st, err := evtx.New(at, size, evtx.Options{
 		Source:    item.Source,
@@ -126,6 +144,9 @@ func (r *reader) evtx(item *container.Item) error {
 		return r.event(ev, 0)
 	})
 	r.stats.Bytes += st.Bytes
+	if err == nil {
+		err = cut // what came before it has been read
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"shieldwall/internal/correlate"
+	"shieldwall/internal/decode/container"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
 )
@@ -66,7 +67,7 @@ type RuleSet struct {
 	Rejected int
 }
 
-// LoadRules reads the rules of folders (every .yml and .yaml file below them, in lexical order) and of files;
+// LoadRules reads the rules of folders (every .yml and .yaml file below them, in lexical order; links are rejected) and of files;
 // a file that is reached twice is read once. Rules that do not load are counted, told to rejected (which may
 // be nil), and keep no other from loading. The error names a path that is not there, or a folder without any
 // rule file.
@@ -161,6 +162,13 @@ func (l *ruleLoader) folder(path string) (found bool, err error) {
 			return nil
 		}
 		ext := strings.ToLower(filepath.Ext(name))
+		if d.Type()&fs.ModeSymlink != 0 {
+			if info, err := os.Stat(full); ext == ".yml" || ext == ".yaml" || err == nil && info.IsDir() {
+				found = true
+				l.reject(Rejected{File: full, Reason: reasonRead, Detail: container.ErrLink.Error()})
+			}
+			return nil
+		}
 		if d.Type().IsRegular() && (ext == ".yml" || ext == ".yaml") {
 			found = true
 			l.file(full)
@@ -285,6 +293,21 @@ func (s RuleSet) compile(asks func(match.Key) []string) ([]match.Compiled, error
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// leftOut counts the rules and correlations that the filter does not want told.
+func (s *RuleSet) leftOut(f *Filter) (n int) {
+	for _, r := range s.Rules {
+		if !f.tells(r.Level, r.Tags) {
+			n++
+		}
+	}
+	for _, c := range s.Correlations {
+		if !f.tells(c.Correlation.Attributes.Level, c.Correlation.Attributes.Tags) {
+			n++
+		}
+	}
+	return n
 }
 
 // readFile reads at most so many bytes of a file.

@@ -62,8 +62,8 @@ type Options struct {
 	OnRejected func(Rejected)
 	// OnProblem is told what could not be read of the telemetry.
 	OnProblem func(Problem)
-	// OnSkipped is told each file that is no telemetry.
-	OnSkipped func(source string)
+	// OnSkipped is told each file that is no telemetry, or not followed to.
+	OnSkipped func(Skipped)
 	// OnFile is told what one file of the paths, an archive with all that is in it, came to.
 	OnFile func(FileStats)
 	// Progress is called between files and every few thousand events. All callbacks run on Run's goroutine.
@@ -75,6 +75,15 @@ type Options struct {
 	Sigma sigma.Options
 	// Container bounds what is unpacked; the zero value has defaults.
 	Container container.Options
+}
+
+// Skipped is a file that was not looked through.
+type Skipped struct {
+	// Source is the path as given, with "!member" for what is in an archive.
+	Source string
+	// Link says that it is a symbolic link below a folder: those are not followed. Otherwise its content is of no
+	// known kind.
+	Link bool
 }
 
 // Problem is something in the telemetry that could not be read. Reading went on behind it.
@@ -106,12 +115,14 @@ type Stats struct {
 	RulesRejected int `json:"rules_rejected"`
 	// Correlations are what the rules that count hits of others did.
 	Correlations Correlations `json:"correlations"`
+	// RulesLeftOut are rules and correlations that loaded and that the filter does not want told.
+	RulesLeftOut int `json:"rules_left_out"`
 	// IndicatorsLoaded are values, IndicatorsRejected lines and objects.
 	IndicatorsLoaded   int     `json:"indicators_loaded"`
 	IndicatorsRejected int     `json:"indicators_rejected"`
 	LoadSeconds        float64 `json:"load_seconds"` // rules and indicators alone
 	Files              int64   `json:"files"`        // with telemetry
-	Skipped            int64   `json:"skipped"`      // no telemetry
+	Skipped            int64   `json:"skipped"`      // no telemetry, and links
 	Events             int64   `json:"events"`
 	Bytes              int64   `json:"bytes"` // decoded
 	// LeftOut were events that the filter does not want; Untimed have no time and were looked at all the same.
@@ -214,6 +225,10 @@ func (s *scanner) load() error {
 		return err
 	}
 	compiled = append(compiled, intel.compiled...)
+	s.stats.RulesLeftOut = rules.leftOut(&s.opt.Filter)
+	if n := s.stats.RulesLeftOut; n > 0 && n == len(rules.Rules)+len(rules.Correlations) && len(intel.compiled) == 0 {
+		return fmt.Errorf("nothing to look for: not one of %d rules is of that level and has such a tag", n)
+	}
 	if len(compiled) == 0 {
 		return errors.New("nothing to look for: no rule and no indicator was loaded")
 	}

@@ -72,7 +72,7 @@ type result struct {
 	detections []status.Detection
 	rejected   []Rejected
 	problems   []Problem
-	skipped    []string
+	skipped    []Skipped
 }
 
 func run(t testing.TB, opt Options) (out result) {
@@ -82,7 +82,7 @@ func run(t testing.TB, opt Options) (out result) {
 	opt.Now = time.Now
 	opt.OnRejected = func(r Rejected) { out.rejected = append(out.rejected, r) }
 	opt.OnProblem = func(p Problem) { out.problems = append(out.problems, p) }
-	opt.OnSkipped = func(s string) { out.skipped = append(out.skipped, s) }
+	opt.OnSkipped = func(s Skipped) { out.skipped = append(out.skipped, s) }
 	out.Stats, out.err = Run(t.Context(), opt)
 	for line := range bytes.Lines(b.Bytes()) {
 		var d status.Detection
@@ -140,7 +140,7 @@ func TestRun(t *testing.T) {
 	if len(got.problems) != 1 || got.problems[0].Source != want.Source || !errors.Is(got.problems[0], jsonl.ErrSyntax) {
 		t.Errorf("problems: %v", got.problems)
 	}
-	if !slices.Equal(got.skipped, []string{filepath.Join(dir, "notes.txt")}) {
+	if !slices.Equal(got.skipped, []Skipped{{Source: filepath.Join(dir, "notes.txt")}}) {
 		t.Errorf("skipped: %v", got.skipped)
 	}
 	if st := got.Stats; st.RulesLoaded != 1 || st.RulesRejected != 0 || st.Files != 3 || st.Events != 5 || st.Bytes == 0 ||
@@ -170,7 +170,7 @@ func TestFieldNames(t *testing.T) {
 		t.Errorf("a detection has %v, want %v", names, want)
 	}
 	stats := keys(got.Stats)
-	for name := range strings.FieldsSeq("rules_loaded rules_rejected load_seconds events bytes detections errors seconds cpu_seconds max_rss_bytes files skipped") {
+	for name := range strings.FieldsSeq("rules_loaded rules_rejected load_seconds events bytes detections errors seconds cpu_seconds max_rss_bytes files skipped rules_left_out") {
 		if !slices.Contains(stats, name) {
 			t.Errorf("the statistics lack %s", name)
 		}

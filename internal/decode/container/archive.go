@@ -175,21 +175,23 @@ func (b *budget) ReadAt(p []byte, off int64) (int, error) {
 // firstGrowth is how much room a member gets on its archive's word for its size.
 const firstGrowth = 16 << 20
 
-// inMemory reads a member whose archive claims a size, or -1.
+// inMemory reads a member whose archive claims a size, or -1. With an error it gives what came before.
 func inMemory(r io.Reader, limit, claimed int64) ([]byte, error) {
-	if claimed > limit {
-		return nil, fmt.Errorf("%d bytes do not fit into memory, the limit is %d: %w", claimed, limit, ErrTooLarge)
-	}
 	var b bytes.Buffer
 	if claimed > 0 {
 		b.Grow(int(min(claimed, firstGrowth)) + bytes.MinRead)
 	}
-	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	_, err := b.ReadFrom(io.LimitReader(r, limit))
 	if err != nil {
-		return nil, fmt.Errorf("reading into memory: %w", err)
+		return b.Bytes(), fmt.Errorf("reading into memory: %w", err)
 	}
-	if n > limit {
-		return nil, fmt.Errorf("more than %d bytes for memory: %w", limit, ErrTooLarge)
+	if claimed > limit {
+		return b.Bytes(), fmt.Errorf("%d bytes do not fit into memory, only the first %d are read: %w", claimed, limit, ErrTooLarge)
+	}
+	if n, err := io.ReadFull(r, make([]byte, 1)); n > 0 {
+		return b.Bytes(), fmt.Errorf("only the first %d bytes are read, for more do not fit into memory: %w", limit, ErrTooLarge)
+	} else if !errors.Is(err, io.EOF) {
+		return b.Bytes(), fmt.Errorf("reading into memory: %w", err)
 	}
 	return b.Bytes(), nil
 }

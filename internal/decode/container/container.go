@@ -42,6 +42,10 @@ var (
 	ErrNested = errors.New("archives nest too deep")
 	// ErrTooLarge says that content exceeds a limit.
 	ErrTooLarge = errors.New("over a limit")
+	// ErrForeign says that an archive is of a kind that is not opened.
+	ErrForeign = errors.New("archives of this kind are not opened")
+	// ErrLink says that a file is a link, which is not followed.
+	ErrLink = errors.New("a symbolic link, not followed")
 	// ErrEncrypted says that a member needs a password.
 	ErrEncrypted = errors.New("encrypted")
 )
@@ -122,7 +126,7 @@ func (i *Item) Reader() io.Reader {
 }
 
 // ReaderAt gives the content for random access, and its size. A member of an archive is read into
-// memory for it, up to Options.MaxBuffer.
+// memory for it, up to Options.MaxBuffer. Where that ends early, what was read is given beside the error.
 func (i *Item) ReaderAt() (io.ReaderAt, int64, error) {
 	if i.Err != nil {
 		return nil, 0, i.Err
@@ -137,8 +141,8 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 // Visit takes one item. An error ends the walk.
 type Visit func(*Item) error
 
-// Walk visits the files of a file system in lexical order; sources are prefix and path. Symbolic links
-// and special files are left out, so that nothing outside is reached and nothing is read twice: a folder
+// Walk visits the files of a file system in lexical order; sources are prefix and path. Symbolic links are told
+// with ErrLink and special files left out, so that nothing outside is reached and nothing is read twice: a folder
 // of the operating system that others may write to is best given as os.Root.FS. The error is the visit's.
 func Walk(fsys fs.FS, prefix string, opts Options, visit Visit) error {
 	return Files(fsys, func(name string, err error) error {
@@ -155,8 +159,8 @@ func Walk(fsys fs.FS, prefix string, opts Options, visit Visit) error {
 	})
 }
 
-// Files names the files that Walk would visit, and folders that cannot be read with the reason: of those, what
-// could be read follows. The error is each's.
+// Files names the files that Walk would visit, with the reason links (ErrLink) and folders that cannot be read: of
+// those, what could be read follows. The error is each's.
 func Files(fsys fs.FS, each func(name string, err error) error) error {
 	return fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -164,6 +168,8 @@ func Files(fsys fs.FS, each func(name string, err error) error) error {
 			return each(name, err)
 		case d.IsDir() && d.Name() == litterFolder:
 			return fs.SkipDir
+		case d.Type()&fs.ModeSymlink != 0:
+			return each(name, ErrLink)
 		case !d.Type().IsRegular():
 			return nil
 		}
@@ -234,6 +240,9 @@ func (w *walker) open(c content, depth int, compressed bool) error {
 		if isLitter(c.name, head) {
 			return nil
 		}
+		if name := foreignForm(head); name != "" {
+			return w.fail(c.name, fmt.Errorf("%s: %w", name, ErrForeign))
+		}
 		return w.visit(&Item{Source: c.name, Kind: kindOf(head), Size: c.size, c: c, maxBuffer: w.opts.MaxBuffer})
 	}
 	if form == tarForm && compressed {
@@ -260,8 +269,5 @@ func (c content) random(limit int64) (io.ReaderAt, int64, error) {
 		return c.at, c.size, nil
 	}
 	b, err := inMemory(c.r, limit, c.size)
-	if err != nil {
-		return nil, 0, err
-	}
-	return bytes.NewReader(b), int64(len(b)), nil
+	return bytes.NewReader(b), int64(len(b)), err
 }

@@ -190,7 +190,9 @@ func TestKinds(t *testing.T) {
 		want       Kind
 	}{
 		{"EVTX", log, EVTX},
-		{"EVTX chunk", "ElfChnk\x00", Unknown},
+		{"EVTX chunk, carved", "ElfChnk\x00", EVTX},
+		{"EVTX, header overwritten", strings.Repeat("\x00", 4096) + "ElfChnk\x00", EVTX},
+		{"chunk elsewhere", strings.Repeat("\x00", 4095) + "ElfChnk\x00", Unknown},
 		{"object", object, JSON},
 		{"pretty", "\r\n {\r\n\t\"a\": 1\n}", JSON},
 		{"empty object", "{ }", JSON},
@@ -267,7 +269,8 @@ func TestWalk(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, got, []seen{{"top/a/x.evtx", EVTX, log, nil}, {"top/a/z.zip!m.json", JSON, object, nil},
-		{"top/b.json", JSON, object, nil}, {"top/c.txt", Unknown, "text", nil}})
+		{"top/b.json", JSON, object, nil}, {"top/c.txt", Unknown, "text", nil},
+		{"top/in.json", Unknown, "", ErrLink}, {"top/loop", Unknown, "", ErrLink}, {"top/out.json", Unknown, "", ErrLink}})
 }
 
 // broken is a file system in which some things cannot be read.
@@ -292,7 +295,65 @@ func TestWalkErrors(t *testing.T) {
 	check(t, got, []seen{
 		{"top/a.json", JSON, object, nil}, {"top/closed", Unknown, "", fs.ErrPermission},
 		{"top/closed.json", Unknown, "", fs.ErrPermission}, {"top/d/e.json", JSON, object, nil},
+		{"top/link", Unknown, "", ErrLink},
 	})
+}
+
+func TestForeignArchivesAreNamed(t *testing.T) {
+	for name, head := range map[string]string{
+		"bzip2": "BZh91AY&SY", "xz": "\xfd7zXZ\x00\x00", "7z": "7z\xbc\xaf\x27\x1c\x00", "RAR": "Rar!\x1a\x07\x01", "LZ4": "\x04\x22\x4d\x18",
+	} {
+		var got []seen
+		if err := Stream("a", strings.NewReader(head), Options{}, collect(&got)); err != nil {
+			t.Fatal(err)
+		}
+		check(t, got, []seen{{"a", Unknown, "", ErrForeign}})
+		if len(got) == 1 && got[0].err != nil && !strings.HasPrefix(got[0].err.Error(), name) {
+			t.Errorf("%s: %v", name, got[0].err)
+		}
+	}
+	for _, text := range []string{"BZh", "BZhou", "7zip is a program", "Rar!", "\xfd7z"} {
+		if name := foreignForm([]byte(text)); name != "" {
+			t.Errorf("%q is taken for %s", text, name)
+		}
+	}
+}
+
+// TestCutCompression reads what came before the place at which a compressed file ends early.
+func TestCutCompression(t *testing.T) {
+	text := log + strings.Repeat("0123456789", 20000)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write([]byte(text))
+	z.Close()
+	for name, tt := range map[string]struct {
+		data []byte
+		opts Options
+		want error
+	}{
+		"cut":       {packed.Bytes()[:packed.Len()-20], Options{}, io.ErrUnexpectedEOF},
+		"too large": {packed.Bytes(), Options{MaxBuffer: 1000}, ErrTooLarge},
+	} {
+		visits := 0
+		err := Stream("a", bytes.NewReader(tt.data), tt.opts, func(i *Item) error {
+			visits++
+			at, size, err := i.ReaderAt()
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%s: %v, want %v", name, err, tt.want)
+			}
+			if tt.opts.MaxBuffer > 0 && size != tt.opts.MaxBuffer {
+				t.Errorf("%s: %d bytes", name, size)
+			}
+			head := make([]byte, len(log))
+			if _, err := at.ReadAt(head, 0); err != nil || string(head) != log {
+				t.Errorf("%s: %q, %v", name, head, err)
+			}
+			return nil
+		})
+		if err != nil || visits != 1 {
+			t.Errorf("%s: %d visits, %v", name, visits, err)
+		}
+	}
 }
 
 func TestVisitEndsWalk(t *testing.T) {

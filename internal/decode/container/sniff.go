@@ -7,8 +7,14 @@ import (
 	"strings"
 )
 
-// sniffSize is how much of a file is looked at.
-const sniffSize = 4096
+// sniffSize is how much of a file is looked at: up to the signature of an event log's first chunk.
+const sniffSize = chunkAt + len(chunkMagic)
+
+// An event log whose header is overwritten still has its chunks, each with a signature of its own.
+const (
+	chunkAt    = 4096
+	chunkMagic = "ElfChnk\x00"
+)
 
 // form is how content is packed.
 type form uint8
@@ -23,6 +29,25 @@ const (
 
 func (f form) String() string {
 	return [...]string{"plain", "zip", "tar", "gzip", "zstd"}[f]
+}
+
+// foreign are archives that cannot be opened here: what is in them must not be passed over without a word.
+var foreign = []struct{ name, magic string }{
+	{"bzip2", "BZh"}, // its next byte is a digit, and then pi
+	{"xz", "\xfd7zXZ\x00"},
+	{"7z", "7z\xbc\xaf\x27\x1c"},
+	{"RAR", "Rar!\x1a\x07"},
+	{"LZ4", "\x04\x22\x4d\x18"},
+}
+
+// foreignForm names the kind of archive that a file is and that is not opened; empty: none.
+func foreignForm(head []byte) string {
+	for _, f := range foreign {
+		if bytes.HasPrefix(head, []byte(f.magic)) && (f.name != "bzip2" || len(head) > 4 && head[4] == '1') {
+			return f.name
+		}
+	}
+	return ""
 }
 
 func formOf(head []byte) form {
@@ -61,7 +86,7 @@ func isTar(head []byte) bool {
 
 func kindOf(head []byte) Kind {
 	switch {
-	case bytes.HasPrefix(head, []byte("ElfFile\x00")):
+	case bytes.HasPrefix(head, []byte("ElfFile\x00")), bytes.HasPrefix(head, []byte(chunkMagic)), len(head) >= sniffSize && string(head[chunkAt:sniffSize]) == chunkMagic:
 		return EVTX
 	case isJSON(head):
 		return JSON

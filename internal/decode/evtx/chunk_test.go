@@ -187,10 +187,28 @@ func TestFlippedBits(t *testing.T) {
 }
 
 func TestNotEVTX(t *testing.T) {
-	for _, s := range []string{"", "ElfFile", "ElfChnk\x00 and more", "title: a rule"} {
+	for _, s := range []string{"", "ElfFile", "ElfChn", "\x00 ElfChnk\x00 and more", "title: a rule"} {
 		_, err := New(bytes.NewReader([]byte(s)), int64(len(s)), Options{}).Read(nil)
 		if !errors.Is(err, ErrNotEVTX) {
 			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+// TestHeadless reads logs whose file header is overwritten, and bare chunks as they are carved out of a disk.
+func TestHeadless(t *testing.T) {
+	c := sample(1, 3)
+	log := file(c.bytes())
+	for i := range defaultHeaderBlock {
+		log[i] = 0
+	}
+	for name, data := range map[string][]byte{"overwritten": log, "carved": log[defaultHeaderBlock:]} {
+		r := readAll(t, data)
+		if want := []string{"1", "2", "3"}; !slices.Equal(ids(r), want) {
+			t.Errorf("%s: records %v, want %v", name, ids(r), want)
+		}
+		if len(r.problems) != 1 || !errors.Is(r.problems[0], ErrFormat) || r.problems[0].Chunk != -1 {
+			t.Errorf("%s: problems %v, want one of the file header", name, r.problems)
 		}
 	}
 }

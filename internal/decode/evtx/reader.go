@@ -15,6 +15,7 @@
 package evtx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -109,7 +110,7 @@ func New(r io.ReaderAt, size int64, opts Options) *Reader {
 // not, unless Options.Borrow says so, so a caller who keeps an event copies the struct and clones Fields. Strings of one chunk
 // share memory: a caller who keeps few of them for long should clone those too.
 //
-// The error is ErrNotEVTX, a read error of the file header, or what yield returned (which ends the
+// The error is ErrNotEVTX (there is neither a file header nor a chunk where the first one stands), a read error of the file header, or what yield returned (which ends the
 // reading). Everything else is a Problem.
 func (r *Reader) Read(yield func(*event.Event) error) (Stats, error) {
 	r.st = Stats{}
@@ -146,7 +147,7 @@ func (r *Reader) header() (int64, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return 0, fmt.Errorf("reading the file header: %w", err)
 		}
-		return 0, ErrNotEVTX
+		return r.headless(h[:n])
 	}
 	if n < fileHeaderSize {
 		r.report(Problem{Chunk: -1, Err: fmt.Errorf("file header: %w", ErrTruncated)})
@@ -162,6 +163,22 @@ func (r *Reader) header() (int64, error) {
 		block = defaultHeaderBlock
 	}
 	return block, nil
+}
+
+// headless finds the first chunk of a log whose file header is lost: an overwritten header leaves the chunks as
+// they were, and what is carved out of a disk starts with one.
+func (r *Reader) headless(start []byte) (int64, error) {
+	var magic [len(chunkMagic)]byte
+	n, _ := r.r.ReadAt(magic[:], defaultHeaderBlock)
+	first := int64(defaultHeaderBlock)
+	switch {
+	case bytes.HasPrefix(start, []byte(chunkMagic)):
+		first = 0
+	case string(magic[:n]) != chunkMagic:
+		return 0, ErrNotEVTX
+	}
+	r.report(Problem{Chunk: -1, Err: fmt.Errorf("no signature, but chunks from byte %d on: %w", first, ErrFormat)})
+	return first, nil
 }
 
 func (r *Reader) report(p Problem) {
