@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -62,7 +63,9 @@ func ParseList(data []byte) List {
 
 // ParseLine reads one line of a plain list and recognises the value's type by its shape: an address
 // or network, a hash (by its length, or with its algorithm as in "IMPHASH=..."), a URL, an e-mail
-// address, a domain. Values may be defanged (hxxp://evil[.]example). Blank lines and comments (# at
+// address, a key of the Windows registry (HKLM\... or HKEY_LOCAL_MACHINE\...), the name of a file by the endings of
+// Windows programs (evil.exe), a domain. What has no shape says what it is: "FILE=readme", "MUTEX=Global\x" (what is behind
+// it stands as it is, with spaces, and "#" behind a space still starts a comment). Values may be defanged (hxxp://evil[.]example). Blank lines and comments (# at
 // the start or behind a space) give ok = false.
 func ParseLine(line string) (ind Indicator, ok bool, err error) {
 	if len(line) > MaxLine {
@@ -71,15 +74,48 @@ func ParseLine(line string) (ind Indicator, ok bool, err error) {
 	if !utf8.ValidString(line) {
 		return ind, false, errors.New("line is not UTF-8")
 	}
-	value := refang(strings.TrimSpace(stripComment(line)))
+	value := strings.TrimSpace(stripComment(line))
 	if value == "" {
 		return ind, false, nil
 	}
+	if t, value, told := ofWindows(value); told {
+		if ind, err = New(t, value); err != nil {
+			err = fmt.Errorf("%s: %w", show(value), err)
+		}
+		return ind, err == nil, err
+	}
+	value = refang(value)
 	if strings.ContainsAny(value, " \t") {
 		return ind, false, fmt.Errorf("%s: want one value a line", show(value))
 	}
 	ind, err = recognise(value)
 	return ind, err == nil, err
+}
+
+// prefixes tell the types of values that have no shape of their own.
+var prefixes = map[string]Type{"file": FileName, "mutex": Mutex, "registry": RegistryKey}
+
+// programs are endings of files that are no top-level domains (IANA's root zone database has none of them). A name
+// that ends in com, sh, py or zip may be either, and is a domain unless it says FILE=.
+var programs = []string{"exe", "dll", "sys", "scr", "bat", "ps1", "psm1", "vbs", "vbe", "jse", "wsf", "hta", "lnk", "msi", "ocx", "cpl", "drv", "xll", "jar", "elf"}
+
+// ofWindows tells values that are neither defanged nor without spaces.
+func ofWindows(value string) (t Type, rest string, told bool) {
+	if name, rest, ok := strings.Cut(value, "="); ok {
+		if t, known := prefixes[strings.ToLower(name)]; known {
+			return t, rest, true
+		}
+	}
+	if root, _, ok := strings.Cut(value, `\`); ok {
+		return RegistryKey, value, slices.ContainsFunc(hives, func(h hive) bool {
+			return strings.EqualFold(root, h.long) || strings.EqualFold(root, h.short)
+		})
+	}
+	if strings.ContainsAny(value, " \t/:@[](){}=") {
+		return 0, value, false
+	}
+	dot := strings.LastIndexByte(value, '.')
+	return FileName, value, dot > 0 && slices.Contains(programs, strings.ToLower(value[dot+1:]))
 }
 
 func stripComment(line string) string {
@@ -109,7 +145,7 @@ func refang(s string) string {
 }
 
 // errNothing is a line that has no known shape.
-var errNothing = errors.New("neither an address, network, hash, URL, e-mail address nor domain")
+var errNothing = errors.New("neither an address, network, hash, URL, e-mail address, registry key, program nor domain (or FILE=..., MUTEX=...)")
 
 func recognise(value string) (Indicator, error) {
 	ind, err := New(Network, value)

@@ -5,9 +5,12 @@ import (
 	"unicode/utf8"
 )
 
+// hive is a root of the registry.
+type hive struct{ long, short string }
+
 // hives are the spellings of the registry's roots, in lower case, and the one in which keys are
 // compared: STIX wants them in full, Sysmon abbreviates them, the Security log gives the kernel's names.
-var hives = []struct{ long, short string }{
+var hives = []hive{
 	{"hkey_local_machine", "hklm"},
 	{"\\registry\\machine", "hklm"},
 	{"hkey_users", "hku"},

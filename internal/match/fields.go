@@ -10,7 +10,7 @@ const (
 	asHost use = 1 << iota
 	// asAddress reads an address.
 	asAddress
-	// asAddresses reads a list of answers as Sysmon 22 writes it: "type:  5 a.example;::ffff:192.0.2.1;".
+	// asAddresses reads answers of DNS: one, or a list as Sysmon 22 writes it ("type:  5 a.example;::ffff:192.0.2.1;").
 	asAddresses
 	// asURL reads a URL, and the host in it.
 	asURL
@@ -31,8 +31,8 @@ const (
 // indicatorFields says in which fields which indicators are looked for. It starts from
 // reference/detection.md's map of STIX object paths to fields (in Sigma's taxonomy):
 //
-//	domain-name:value  -> QueryName, DestinationHostname, and the hosts of URLs
-//	ipv4/ipv6-addr     -> SourceIp, DestinationIp, and what other sources call them
+//	domain-name:value  -> QueryName, DestinationHostname, the hosts of URLs, and DNS answers
+//	ipv4/ipv6-addr     -> SourceIp, DestinationIp, and what other sources call them; DNS answers
 //	url:value          -> c-uri and its kin; a bare path is joined with cs-host
 //	file:hashes        -> Hashes, by algorithm
 //	file:name          -> the last part of TargetFilename, Image, ImageLoaded ...
@@ -58,7 +58,7 @@ func indicatorFields() map[string]use {
 			"id.orig_h", "id.resp_h", // Zeek
 			"sourceIPAddress", "callerIpAddress", // cloud
 		},
-		asAddresses: {"QueryResults"},
+		asAddresses: {"QueryResults", "answer"}, // Sysmon 22; all other sources
 		asURL:       {"c-uri", "cs-uri", "cs-uri-stem", "uri", "url", "RemoteName", "PackageSourceUri", "requestURI"},
 		asHashes: {
 			"Hashes", "Hash", "ConfigurationFileHash", // Sysmon
@@ -82,6 +82,7 @@ func indicatorFields() map[string]use {
 			"ServiceName", "ImagePath", "ServiceFileName", "TaskContent", "TaskContentNew", "Arguments", "Query", // services, tasks, WMI
 			"c-useragent", "cs-user-agent", "user_agent", "UserAgent", "userAgent", "cs-referrer", "c-referrer", "referrer", "cs-cookie",
 			"requestParameters", "proctitle", "Subject",
+			"From", "To", "Sender", "Recipient", // "A Name <a@b.example>, ..."
 		},
 	} {
 		for _, name := range names {

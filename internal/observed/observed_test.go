@@ -30,6 +30,7 @@ var (
 	load      = eventOf("Image", `C:\a\host.exe`, "ImageLoaded", `C:\b\evil.dll`, "Hashes", "SHA1=DD")
 	written   = eventOf("Image", `C:\a\host.exe`, "TargetFilename", `/tmp/x/evil.bin`)
 	traffic   = eventOf("Image", `C:\a\host.exe`, "SourceIp", "10.1.2.3", "SourcePort", "50000", "DestinationIp", "2001:DB8:0::1", "DestinationPort", "443", "Protocol", "TCP")
+	contact   = eventOf("Image", `C:\a\host.exe`, "DestinationIp", "192.0.2.1")
 	dns       = eventOf("QueryName", "EVIL.Example.", "Image", "/usr/bin/curl")
 	registry2 = eventOf("EventType", "SetValue", "TargetObject", `HKLM\Software\Run\Evil`, "Details", "calc.exe")
 	mail      = eventOf("From", "<Mallory@Evil.example>", "To", "bob@good.example", "Subject", "Invoice")
@@ -73,6 +74,11 @@ func TestObjects(t *testing.T) {
 		{`[network-traffic:dst_ref.value ISSUBSET '2001:db8::/32' AND network-traffic:protocols[*] = 'tcp']`, traffic, true},
 		{`[network-traffic:protocols[0] = 'TCP']`, traffic, true},
 		{`[process:opened_connection_refs[*].dst_port = 443]`, traffic, true},
+		{`[network-traffic:dst_ref.value = '192.0.2.1']`, contact, true}, // neither ports nor a protocol
+		{`[network-traffic:src_ref.value = '192.0.2.1']`, contact, false},
+		{`[process:opened_connection_refs[*].dst_ref.value = '192.0.2.1']`, contact, true},
+		{`[network-traffic:dst_port != 443]`, contact, false},
+		{`[network-traffic:dst_ref.value != '192.0.2.1']`, process, false},
 		{`[ipv4-addr:value NOT ISSUBSET '10.0.0.0/8']`, traffic, false},
 		{`[ipv4-addr:value LIKE '10.1.%']`, traffic, true},
 		{`[domain-name:value LIKE '%.EXAMPLE']`, dns, true},

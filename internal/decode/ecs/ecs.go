@@ -51,6 +51,10 @@ user_agent.original c-useragent cs-user-agent
 user.name           cs-username
 url.extension       c-uri-extension
 event.action        action
+email.from.address  From
+email.to.address    To
+email.sender.address Sender
+email.subject       Subject
 `
 
 const host = `

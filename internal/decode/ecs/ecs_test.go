@@ -92,6 +92,15 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestMail(t *testing.T) {
+	ev := read(t, []byte(`{"@timestamp":"2024-05-06T07:08:09.123Z","event":{"category":["email"]},"email":{"from":{"address":["a@x.example"]},"to":{"address":["b@y.example"]},"subject":"hello"}}`))[0]
+	for name, want := range map[string]string{"From": "[a@x.example]", "To": "[b@y.example]", "Subject": "hello"} {
+		if v, _ := ev.Get(name); spell(v) != want {
+			t.Errorf("%s is %q, want %q", name, spell(v), want)
+		}
+	}
+}
+
 // TestIs: what only looks like it is left alone.
 func TestIs(t *testing.T) {
 	for _, line := range []string{

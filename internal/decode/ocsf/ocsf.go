@@ -36,6 +36,11 @@ dst_endpoint.port              DestinationPort dst_port
 dst_endpoint.hostname          DestinationHostname
 connection_info.protocol_name  Protocol
 actor.user.name                User
+email.from                     From
+email.to                       To
+email.smtp_from                mailfrom
+email.smtp_to                  rcptto
+email.subject                  Subject
 `
 
 // process is a process that something happened to.
@@ -243,16 +248,25 @@ func nameAct(ev *event.Event, class string) {
 	}
 }
 
+// algorithms are the numbers of a fingerprint's algorithm_id. A fingerprint must have that; its algorithm, the name,
+// is optional (schema, object fingerprint).
+var algorithms = map[string]string{"1": "MD5", "2": "SHA1", "3": "SHA256", "4": "SHA512"}
+
 // hashes writes a list of fingerprints as Sysmon writes Hashes.
 func hashes(ev *event.Event, list string) {
 	names, _ := ev.Get(list + ".algorithm")
+	numbers, _ := ev.Get(list + ".algorithm_id")
 	values, _ := ev.Get(list + ".value")
-	if len(names.Items) != len(values.Items) {
-		return // an item without one of them: nobody can tell which
-	}
 	var b strings.Builder
-	for i, n := range names.Items {
-		taxonomy.AppendHash(&b, n.Text, values.Items[i].Text)
+	switch len(values.Items) { // an item without a name, or a number: nobody can tell which
+	case len(names.Items):
+		for i, n := range names.Items {
+			taxonomy.AppendHash(&b, n.Text, values.Items[i].Text)
+		}
+	case len(numbers.Items):
+		for i, n := range numbers.Items {
+			taxonomy.AppendHash(&b, algorithms[n.Text], values.Items[i].Text)
+		}
 	}
 	if b.Len() > 0 {
 		taxonomy.Put(ev, "Hashes", event.Str(b.String()))

@@ -90,6 +90,30 @@ func TestName(t *testing.T) {
 	}
 }
 
+// TestFingerprintsByNumber: the number of an algorithm is required, its name is not.
+func TestFingerprintsByNumber(t *testing.T) {
+	for hashes, want := range map[string]string{
+		`[{"algorithm_id":3,"value":"ab"},{"algorithm_id":1,"value":"cd"},{"algorithm_id":6,"value":"ee"}]`:           "SHA256=AB,MD5=CD",
+		`[{"algorithm_id":3,"algorithm":"SHA-256","value":"ab"},{"algorithm_id":2,"algorithm":"SHA-1","value":"cd"}]`: "SHA256=AB,SHA1=CD",
+		`[{"algorithm_id":3,"algorithm":"SHA-256","value":"ab"},{"algorithm_id":2,"value":"cd"}]`:                     "SHA256=AB,SHA1=CD",
+		`[{"algorithm_id":3},{"value":"cd"},{"value":"ef"}]`:                                                          "",
+	} {
+		ev := read(t, []byte(`{"class_uid":1001,"activity_id":1,"metadata":{"version":"1"},"file":{"path":"/x","hashes":`+hashes+`}}`))[0]
+		if v, _ := ev.Get("Hashes"); v.Text != want {
+			t.Errorf("%s: %q, want %q", hashes, v.Text, want)
+		}
+	}
+}
+
+func TestMail(t *testing.T) {
+	ev := read(t, []byte(`{"class_uid":4009,"metadata":{"version":"1"},"email":{"from":"A <a@x.example>","to":["b@y.example","c@y.example"],"subject":"hello"}}`))[0]
+	for name, want := range map[string]string{"From": "A <a@x.example>", "To": "[b@y.example c@y.example]", "Subject": "hello"} {
+		if v, _ := ev.Get(name); spell(v) != want {
+			t.Errorf("%s is %q, want %q", name, spell(v), want)
+		}
+	}
+}
+
 // TestIs: what only looks like it is left alone.
 func TestIs(t *testing.T) {
 	for _, line := range []string{
