@@ -236,6 +236,12 @@ func (t *scanTalk) summary(st scan.Stats) {
 	if st.LeftOut > 0 {
 		t.p.talk("%s left out by the filters", plural(st.LeftOut, "event", "events"))
 	}
+	if st.Unplaced > 0 {
+		t.p.talk("%s of no known log source: rules that name one do not meet them", plural(st.Unplaced, "event is", "events are"))
+	}
+	if st.TextsCut > 0 {
+		t.p.talk("%s not looked through for indicators to the end: too long, or too many found", plural(st.TextsCut, "event was", "events were"))
+	}
 	t.p.talk("%s in %s from %s, %d skipped, %s; %.1f s, %s/s",
 		plural(st.Detections, "detection", "detections"), plural(st.Events, "event", "events"), plural(st.Files, "file", "files"),
 		st.Skipped, plural(st.Errors, "problem", "problems"), st.Seconds, bytesOf(float64(st.Bytes)/max(st.Seconds, 1e-3)))

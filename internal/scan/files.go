@@ -240,6 +240,7 @@ func (s *Stats) add(f *Stats) {
 	s.Events += f.Events
 	s.LeftOut += f.LeftOut
 	s.Untimed += f.Untimed
+	s.Unplaced += f.Unplaced
 	s.Bytes += f.Bytes
 	s.Errors += f.Errors
 	s.span(f.First)

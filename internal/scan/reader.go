@@ -200,6 +200,9 @@ func (r *reader) event(ev *event.Event, read int64) error {
 	if ev.Time.IsZero() {
 		r.stats.Untimed++
 	}
+	if ev.Channel == "" && ev.Product == "" && ev.Category == "" && ev.Service == "" {
+		r.stats.Unplaced++
+	}
 	r.stats.span(plausible(ev.Time))
 	if err := r.each(ev); err != nil {
 		return &stopError{err}

@@ -126,8 +126,12 @@ type Stats struct {
 	Events             int64   `json:"events"`
 	Bytes              int64   `json:"bytes"` // decoded
 	// LeftOut were events that the filter does not want; Untimed have no time and were looked at all the same.
-	LeftOut    int64 `json:"left_out"`
-	Untimed    int64 `json:"untimed"`
+	LeftOut int64 `json:"left_out"`
+	Untimed int64 `json:"untimed"`
+	// Unplaced are events of no known log source: rules that name one, as nearly all do, do not meet them.
+	Unplaced int64 `json:"unplaced"`
+	// TextsCut are events that were not looked through for indicators to the end: long texts, or too many found.
+	TextsCut   int64 `json:"texts_cut"`
 	Detections int64 `json:"detections"`
 	// Duplicates were detections of records that had been met before; see Options.Merge. Those that were told
 	// are among Detections, too.
@@ -166,10 +170,11 @@ func Run(ctx context.Context, opt Options) (stats Stats, err error) {
 	if err != nil {
 		return s.stats, err
 	}
-	start, cpu := opt.Now(), cpuTime()
+	start, cpu, before := opt.Now(), cpuTime(), s.engine.IndicatorStats().Cut
 	err = s.readAll(cancel)
 	s.stats.Correlations.add(s.correlations.Stats())
 	s.stopped()
+	s.stats.TextsCut = int64(s.engine.IndicatorStats().Cut - before)
 	if out != nil {
 		if ferr := out.Flush(); err == nil && ferr != nil {
 			err = fmt.Errorf("writing detections: %w", ferr)
