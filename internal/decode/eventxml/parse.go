@@ -220,10 +220,15 @@ func (p *parser) finish() *event.Event {
 	ev := &p.ev
 	ev.Channel, ev.EventID, ev.Provider, ev.Computer = p.chann, text("EventID"), text("Provider_Name"), text("Computer")
 	ev.Record = text("EventRecordID")
+	Place(ev)
+	return ev
+}
+
+// Place gives an event of Sysmon for Linux its logsource, whatever it was read from.
+func Place(ev *event.Event) {
 	if strings.EqualFold(ev.Channel, linuxChannel) || strings.EqualFold(ev.Provider, linuxProvider) {
 		ev.Product, ev.Service, ev.Category = "linux", "sysmon", linuxCategories[ev.EventID]
 	}
-	return ev
 }
 
 func unspaced(name string) string { return strings.ReplaceAll(name, " ", "") }

@@ -20,6 +20,7 @@ import (
 	"shieldwall/internal/decode/eventxml"
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/decode/lines"
+	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 )
 
@@ -145,6 +146,7 @@ func object(text string) *event.Event {
 	if strings.TrimRight(text[in.Stats().Bytes:], " ") != "" {
 		return nil
 	}
+	telemetry.Name(ev, "") // Suricata, for one, can write its records into syslog
 	return ev
 }
 

@@ -55,6 +55,8 @@ var messages = []struct {
 	{"Oct 11 22:14:15 h no tag at all", "2023-10-11T22:14:15Z", "syslog", map[string]string{"message": "no tag at all", "program": "?"}},
 	{"<190>Oct 11 22:14:15 r1 %SYS-5-CONFIG_I: Configured", "2023-10-11T22:14:15Z", "syslog", map[string]string{"program": "%SYS-5-CONFIG_I"}},
 	{`Oct 11 22:14:15 h app: {"a":{"b":"c"}}`, "2023-10-11T22:14:15Z", "syslog", map[string]string{"a.b": "c", "message": "?"}},
+	{`Oct 11 22:14:15 h suricata[7]: @cee: {"timestamp":"2023-10-11T22:14:14.000001+0000","flow_id":1,"event_type":"dns","src_ip":"192.0.2.1","dns":{"rrname":"a.example"}}`, "2023-10-11T22:14:14.000001Z", "dns",
+		map[string]string{"query": "a.example", "SourceIp": "192.0.2.1", "message": "?"}},
 	{`Oct 11 22:14:15 h app: {"a":1} and text`, "2023-10-11T22:14:15Z", "syslog", map[string]string{"message": `{"a":1} and text`}},
 	{`Oct 11 22:14:15 h kernel: [    1.5] audit: type=1400 audit(1700000000.000:9): apparmor="DENIED" pid=3`, "2023-11-14T22:13:20Z", "auditd",
 		map[string]string{"type": "AVC", "apparmor": "DENIED", "Computer": "h"}},
@@ -78,7 +80,13 @@ func TestMessages(t *testing.T) {
 		if got := strings.Join(append([]string{ev.Service}, ev.Also...), " "); got != m.services {
 			t.Errorf("%d: services %q, want %q", i, got, m.services)
 		}
-		if linux := !strings.Contains(m.line, "%SYS"); linux != (ev.Product == "linux") {
+		product := "linux"
+		if strings.Contains(m.line, "%SYS") {
+			product = ""
+		} else if strings.Contains(m.line, "event_type") {
+			product = "suricata"
+		}
+		if ev.Product != product {
 			t.Errorf("%d: product %q", i, ev.Product)
 		}
 		if ev.Record != "2" || ev.Source != "s" {

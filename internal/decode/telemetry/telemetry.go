@@ -6,10 +6,12 @@ package telemetry
 import (
 	"bytes"
 	"io"
+	"strings"
 
 	"shieldwall/internal/decode/cloudtrail"
 	"shieldwall/internal/decode/ecs"
 	"shieldwall/internal/decode/eve"
+	"shieldwall/internal/decode/eventxml"
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/decode/ocsf"
 	"shieldwall/internal/decode/taxonomy"
@@ -65,8 +67,38 @@ func (r *Reader) Next() (*event.Event, error) {
 	ev, err := r.src.Next()
 	if err == nil {
 		Name(ev, r.hint)
+		if inside := embedded(ev); inside != nil {
+			return inside, nil
+		}
 	}
 	return ev, err
+}
+
+// embedded gives the event that an object of no known format carries as XML: Sysmon for Linux writes its events
+// into syslog, and collectors of that put the message into a field, such as SyslogMessage of Log Analytics.
+func embedded(ev *event.Event) *event.Event {
+	if ev.Channel != "" || ev.Product != "" || ev.Category != "" || ev.Service != "" {
+		return nil
+	}
+	for _, name := range [...]string{"SyslogMessage", "message", "Message", "MESSAGE"} {
+		text := strings.TrimSpace(taxonomy.Text(ev, name))
+		if !strings.HasPrefix(text, "<Event>") && !strings.HasPrefix(text, "<Event ") {
+			continue
+		}
+		inside, err := eventxml.Parse([]byte(text))
+		if err != nil {
+			return nil // it stays what it is: an object with a text
+		}
+		inside.Source, inside.Record = ev.Source, ev.Record
+		if inside.Computer == "" {
+			inside.Computer = ev.Computer
+		}
+		if inside.Time.IsZero() {
+			inside.Time = ev.Time
+		}
+		return inside
+	}
+	return nil
 }
 
 // maxHead is how much of a stream is looked at to tell how it is framed.
@@ -134,6 +166,9 @@ func framingOf(head []byte) framing {
 // record or has a logsource. hint is the Zeek log that the event's source is named after, if any (zeek.Hint).
 func Name(ev *event.Event, hint string) {
 	if ev.Channel != "" || ev.Product != "" {
+		if ev.Product == "" {
+			eventxml.Place(ev) // Winlogbeat's shape has Sysmon for Linux, too
+		}
 		return
 	}
 	taxonomy.Whole(ev)

@@ -74,6 +74,36 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestEmbedded: collectors of syslog put Sysmon for Linux's XML into a field of theirs.
+func TestEmbedded(t *testing.T) {
+	for _, line := range []string{
+		`{"winlog":{"channel":"Linux-Sysmon/Operational","event_id":"1","event_data":{"QueryName":"a.example"}}}`,
+		`{"Channel":"linux-sysmon/operational","EventID":1,"QueryName":"a.example"}`,
+	} {
+		if got := read(t, telemetry.New(strings.NewReader(line), jsonl.Options{})); got != "linux/process_creation/sysmon=a.example" {
+			t.Errorf("%s: %s", line, got)
+		}
+	}
+	const xml = `<Event><System><Provider Name=\"Linux-Sysmon\"/><EventID>1</EventID><Channel>Linux-Sysmon/Operational</Channel></System>` +
+		`<EventData><Data Name=\"QueryName\">a.example</Data></EventData></Event>`
+	for stream, want := range map[string]string{
+		`{"TimeGenerated":"2022-05-11T18:10:20.4Z","Computer":"h","SyslogMessage":"` + xml + `"}`: "linux/process_creation/sysmon=a.example",
+		`{"Computer":"h","message":" ` + xml + `\n"}`:                                             "linux/process_creation/sysmon=a.example",
+		`{"QueryName":"b.example","SyslogMessage":"` + xml[:40] + `"}`:                            "//=b.example",
+		`{"QueryName":"b.example","SyslogMessage":"` + xml + ` and more"}`:                        "//=b.example",
+		`{"QueryName":"b.example","Channel":"System","Message":"` + xml + `"}`:                    "//=b.example",
+	} {
+		got := read(t, telemetry.New(strings.NewReader(stream+"\n"+eve), jsonl.Options{Source: "x"}))
+		if got != want+" suricata/dns/dns=a.example" {
+			t.Errorf("%s: %s, want %s", stream, got, want)
+		}
+	}
+	ev, err := telemetry.New(strings.NewReader(`{"TimeGenerated":"2022-05-11T18:10:20.4Z","Computer":"h","SyslogMessage":"`+xml+`"}`), jsonl.Options{Source: "x"}).Next()
+	if err != nil || ev.Source != "x" || ev.Record != "1" || ev.Computer != "h" || ev.Time.IsZero() {
+		t.Errorf("%+v, %v", ev, err)
+	}
+}
+
 // TestSourceFails: an error of the source is the caller's to see.
 func TestSourceFails(t *testing.T) {
 	for _, src := range []io.Reader{iotest.ErrReader(io.ErrUnexpectedEOF), io.MultiReader(strings.NewReader("#sep"), iotest.ErrReader(io.ErrUnexpectedEOF)),
