@@ -47,8 +47,9 @@ Zeek, auditd, syslog, XML) and writes what they detect. It needs no node. A file
 below a folder, is counted, named and skipped; what is broken in one that is telemetry costs itself, is named on
 stderr and makes the exit code 3, as do archives of other kinds.
 
---rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line; at least
-one of the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
+--rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line (addresses,
+networks, domains, URLs, e-mail addresses, hashes, registry keys, evil.exe, FILE=name, MUTEX=name); at least one of
+the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
 in rules that say expand; a rule that needs a name which is not there does not load. --stats writes a JSON object
 with counts, times and memory.
 

@@ -113,6 +113,7 @@ func keys(p *path) string {
 }
 
 var objects = []string{
+	`{"_index":"x","_source":{"winlog":{"channel":"Security","event_data":{"A":"x"}},"Channel":"y","_source":{"EventID":1}},"winlog.channel":"z"}`,
 	`{}`, `{"a":1}`, `{"a":"x","b":null,"c":true,"d":false,"e":[],"f":{}}`,
 	`{"n":[0,-0,1.5,1e9,1E+9,1e-9,123456789012345678901234567890,-1.25e-300]}`,
 	`{"s":"\"\\\/\b\f\n\r\t\u0041\u00e9\u20ac\ud83d\ude00"}`,

@@ -90,7 +90,7 @@ func (t *pathTree) add(at *path, key string) (*path, error) {
 		return nil, fmt.Errorf("a name of more than %d bytes: %w", MaxPathBytes, ErrLongName)
 	}
 	p := &path{key: strings.Clone(key), parent: at}
-	if p.full = p.key; at.parent != nil {
+	if p.full = p.key; at.parent != nil && !at.isDocument() {
 		p.full = at.full + "." + p.key
 	}
 	p.hint = hintOf(p.full)
@@ -102,6 +102,14 @@ func (t *pathTree) add(at *path, key string) (*path, error) {
 	t.count++
 	t.bytes += len(p.full)
 	return p, nil
+}
+
+// documentKey is where Elasticsearch and OpenSearch have a document in what they export ("_source" field).
+const documentKey = "_source"
+
+// isDocument tells whether a path is that of an exported document, whose members count as the object's own.
+func (p *path) isDocument() bool {
+	return p.key == documentKey && p.parent != nil && p.parent.parent == nil
 }
 
 // needsEscape tells whether a character of a string may only stand in JSON behind a backslash

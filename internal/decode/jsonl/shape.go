@@ -15,6 +15,8 @@ import "strings"
 //     they are called SourceName (or Source), ProviderGuid, Hostname, RecordNumber, ExecutionProcessID.
 //   - other: every leaf under its keys joined by dots.
 //
+// What Elasticsearch exports ({"_index":...,"_source":{...}}) has the shape of the document inside.
+//
 // Names of a payload lose their spaces (Defender's "Threat Name" is ThreatName). A name occurs once:
 // System wins over the payload, except for Channel (event 104 names the cleared log there, and rules
 // ask for that one; Event.Channel is the record's), else the first wins.

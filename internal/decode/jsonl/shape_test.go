@@ -51,6 +51,13 @@ func TestShapes(t *testing.T) {
 			"Security|4624|P|c|2019-05-18T20:36:46.254Z",
 			`@timestamp="2019-05-18T20:36:46.254Z" Channel="Security" EventID=4624 Provider_Name="P" Computer="c" EventRecordID="5" Execution_ProcessID=1 Execution_ThreadID=2 ` +
 				`Level="Information" Message="m" A="x" B="y" beat.name="w"`},
+		{"exported, flat", `{"_index":"x","_id":"1","_source":{"Channel":"Security","EventID":4688,"Image":"a"},"sort":[1]}`, "Security|4688|||",
+			`_index="x" _id="1" Channel="Security" EventID=4688 Image="a" sort=[1]`},
+		{"exported, Winlogbeat 7", `{"_source":{"@timestamp":"2021-01-02T03:04:05.678Z","winlog":{"channel":"Security","event_id":4688,"event_data":{"A":"x"}}}}`, "Security|4688|||2021-01-02T03:04:05.678Z",
+			`@timestamp="2021-01-02T03:04:05.678Z" Channel="Security" EventID=4688 A="x"`},
+		{"exported, nested", `{"_source":{"Event":{"System":{"Channel":"Security","EventID":{"#text":4688}},"EventData":{"A":"x"}}}}`, "Security|4688|||",
+			`Channel="Security" EventID=4688 A="x"`},
+		{"exported, other", `{"a":1,"_source":{"a":2,"b":{"_source":{"c":3}}}}`, "||||", `a=1 b._source.c=3`},
 		{"flat", `{"Channel":"security","EventID":4688,"SourceName":"P","ProviderGuid":"{g}","Hostname":"h","RecordNumber":9,"ExecutionProcessID":4,"Source":"s",
 			"Threat Name":"t","EventTime":"2020-08-05 02:09:26","@timestamp":"2020-08-05T06:09:29.626Z","tags":["a","b"],"host":{"name":"x"}}`,
 			"security|4688|P|h|2020-08-05T06:09:29.626Z",
