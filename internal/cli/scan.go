@@ -117,8 +117,8 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	var stats *os.File
 	if o.stats != "" {
 		// Before the work, not after it: an hour's scan should not end in a wrong path.
-		if stats, err = os.Create(o.stats); err != nil {
-			return fmt.Errorf("writing the statistics: %w", err)
+		if stats, err = createStats(o.stats); err != nil {
+			return err
 		}
 		defer func() { err = errors.Join(err, stats.Close()) }()
 	}
@@ -147,6 +147,28 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	}
 	return nil
 }
+
+// createStats empties a file for statistics. It takes the place of earlier ones alone: whoever mistypes a command
+// should not lose a piece of evidence.
+func createStats(path string) (*os.File, error) {
+	if have, err := os.Open(path); err == nil {
+		head := make([]byte, len(statsStart))
+		n, _ := io.ReadFull(have, head)
+		info, err := have.Stat()
+		have.Close()
+		if err == nil && info.Mode().IsRegular() && n > 0 && string(head[:n]) != statsStart {
+			return nil, usagef("--stats: %s is there already and holds no statistics", path)
+		}
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("writing the statistics: %w", err)
+	}
+	return f, nil
+}
+
+// statsStart is what statistics start with (scan.Stats).
+const statsStart = `{"rules_loaded":`
 
 // maxJobs bounds the files that are read at once: each costs memory.
 const maxJobs = 256

@@ -208,7 +208,7 @@ func compile(c *object.Copy, opt sigma.Options) (out compiled, ok bool, rejected
 	case refused != nil:
 		rejected.Reason = fmt.Sprintf("a part of it: %v", refused)
 	}
-	out.From, out.Until = validity(o)
+	out.From, out.Until = o.Validity()
 	out.Confidence = max(o.Confidence, 0)
 	return out, true, rejected
 }
@@ -301,20 +301,4 @@ func compileSigma(key object.Key, o *stix.Object, opt sigma.Options) (out compil
 	}
 	out.Compiled, err = match.CompileSigma(key, rules...)
 	return out, refused, err
-}
-
-// atOnce is how long after an indicator's creation its valid_from still says "at once". Tools write the two a
-// moment apart, and held against our clock, which may be an hour behind the creator's, the moment would last as long.
-const atOnce = 5 * time.Minute
-
-// validity is when an indicator may match.
-func validity(o *stix.Object) (from, until time.Time) {
-	created, _ := stix.ParseTime(o.Created)
-	if at, err := stix.ParseTime(o.ValidFrom); err == nil && at.After(created.Add(atOnce)) {
-		from = at
-	}
-	if at, err := stix.ParseTime(o.ValidUntil); err == nil {
-		until = at
-	}
-	return from, until
 }

@@ -143,9 +143,7 @@ func (l *indicatorLoader) object(path string, o *stix.Object) error {
 	default:
 		return fmt.Errorf("patterns of type %q are not matched", o.PatternType[:min(len(o.PatternType), 40)])
 	}
-	if at, err := stix.ParseTime(o.ValidUntil); err == nil {
-		c.Until = at
-	}
+	c.From, c.Until = o.Validity()
 	c.Confidence = max(o.Confidence, 0)
 	l.out.compiled = append(l.out.compiled, c)
 	return refused

@@ -262,6 +262,7 @@ func TestIndicators(t *testing.T) {
 	}
 	revoked := func(i *stix.Indicator) { i.Revoked, i.Modified = true, i.Created.Add(time.Hour) }
 	expired := func(i *stix.Indicator) { i.ValidUntil = i.Created.Add(time.Hour) }
+	coming := func(i *stix.Indicator) { i.ValidFrom = time.Now().Add(time.Hour) }
 	newer := func(i *stix.Indicator) { i.Modified = i.Created.Add(time.Hour) }
 	stixFile := bundle(
 		indicatorOf(t, 1, "stix", "[domain-name:value = 'one.example'] OR [domain-name:value = 'uno.example']"),
@@ -274,6 +275,7 @@ func TestIndicators(t *testing.T) {
 		indicatorOf(t, 6, "stix", "[mutex:name = 'x']"),
 		indicatorOf(t, 7, "yara", "rule x { condition: true }"),
 		indicatorOf(t, 8, "sigma", "title: x"),
+		indicatorOf(t, 10, "stix", "[domain-name:value = 'ten.example']", coming),
 		`{"type":"identity","id":"identity--00000000-0000-4000-8000-000000000000"}`,
 		indicatorOf(t, 1, "stix", "[domain-name:value = 'forged.example']"), // the same id and version, other content
 		`{"id":"indicator--00000000-0000-4000-8000-000000000009","pattern":"no type"}`,
@@ -282,7 +284,7 @@ func TestIndicators(t *testing.T) {
 		"bundle.json": stixFile,
 		"list.txt":    "# domains\nlisted[.]example\n\n not an indicator at all\nhxxp://evil.example/x\n192.0.2.1\n",
 		"telemetry.jsonl": dns("ONE.example.") + dns("uno.example") + dns("two.example") + dns("old.example") + dns("three.example") +
-			dns("four.example") + dns("forged.example") + dns("www.listed.example") + vssLine(1, "delete shadows") + dns("192.0.2.1"),
+			dns("four.example") + dns("forged.example") + dns("www.listed.example") + vssLine(1, "delete shadows") + dns("192.0.2.1") + dns("ten.example"),
 	})
 	in := func(name string) string { return filepath.Join(dir, name) }
 	got := run(t, Options{Indicators: []string{in("bundle.json"), in("list.txt")}, Paths: []string{in("telemetry.jsonl")}})
@@ -304,7 +306,7 @@ func TestIndicators(t *testing.T) {
 	if !slices.Equal(hits, want) {
 		t.Errorf("hits\n%s\nwant\n%s", strings.Join(hits, "\n"), strings.Join(want, "\n"))
 	}
-	if got.RulesLoaded != 1 || got.IndicatorsLoaded != 8 || got.IndicatorsRejected != 5 || len(got.rejected) != 5 {
+	if got.RulesLoaded != 1 || got.IndicatorsLoaded != 9 || got.IndicatorsRejected != 5 || len(got.rejected) != 5 {
 		t.Errorf("loaded %d rules, %d values; rejected %d: %v", got.RulesLoaded, got.IndicatorsLoaded, got.IndicatorsRejected, got.rejected)
 	}
 	bad := files(t, map[string]string{"broken.json": `{"type":"bundle"`, "empty.txt": "# nothing\n", "text.txt": "just some words\n"})

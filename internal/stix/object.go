@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Object is a view over one object's exact bytes. Fields hold what the properties of that name say where they
@@ -255,4 +256,20 @@ func external(value []byte) []ExternalRef {
 		out = append(out, ref)
 	})
 	return out
+}
+
+// atOnce is how long after an indicator's creation its valid_from still says "at once". Tools write the two a
+// moment apart, and held against our clock, which may be an hour behind the creator's, the moment would last as long.
+const atOnce = 5 * time.Minute
+
+// Validity is when an indicator may match; a zero time is no bound.
+func (o *Object) Validity() (from, until time.Time) {
+	created, _ := ParseTime(o.Created)
+	if at, err := ParseTime(o.ValidFrom); err == nil && at.After(created.Add(atOnce)) {
+		from = at
+	}
+	if at, err := ParseTime(o.ValidUntil); err == nil {
+		until = at
+	}
+	return from, until
 }
