@@ -24,6 +24,7 @@ type Engine struct {
 	// mergers counts the calls of Run: with one, writers leave merging to it much longer.
 	mergers atomic.Int32
 	sample  atomic.Int64 // how many events go by for each one that is measured; 0: none
+	spent   spent
 
 	mu       sync.Mutex    // serialises writers and guards what follows
 	units    map[Key]*unit // everything live
