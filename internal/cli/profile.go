@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -31,10 +30,10 @@ rules; then what the engine is made of. Without PATH it asks the node that runs 
 one event in 1,024 all the time.
 
 A rule costs nothing for events that hold none of its texts: most rules are looked at where a text of theirs is
-found ("text"). A rule that has none is looked at wherever a field is there ("field") or for every event of its
-log source and event id ("every event"); for these the table is followed by what about the rule is the reason.
-LOOKED AT counts events, HELD those that the rule held for, EACH is what one look takes, SHARE is of the time of
-all rules. A question that rules share is booked to the one that asks it first.
+found. A rule that has none is looked at wherever a field is there, or for every event of its log source and event
+id: BY says "a field" or "every event". Below the table stands, for each rule, by which text it is found or why
+there is none. LOOKED AT counts events, HELD those that the rule held for, NS EACH are the nanoseconds of one look,
+SHARE is of the time of all rules. A question that rules share is booked to the one that asks it first.
 
 --rules, --indicators and --placeholders are those of scan. --json writes one object.`,
 		exits: "0 nothing found\n1 something found\n2 usage, or could not run\n3 some input could not be read, something found or not",
@@ -86,9 +85,9 @@ func (p *program) showProfile(st *status.Profile) error {
 	}
 	errs := []error{p.ruleCosts(st), p.reasons(st.Rules), p.patternCosts(st.Patterns), p.correlationCosts(st.Correlations)}
 	n := st.Nanoseconds
-	errs = append(errs, p.printf("measured  %d of %s in %s: %s for rules, %s for indicators, %s to find out which rules to look at\n",
-		st.Measured, plural(st.Events, "event", "events"), spell(n.Total), spell(n.Rules), spell(n.Indicators), spell(max(n.Total-n.Rules-n.Indicators, 0))),
-		p.showEngine(st.Engine))
+	errs = append(errs, p.printf("measured  %d of %s, %s each: %s to find out which rules to look at, %s to look at them, %s for indicators\n",
+		st.Measured, plural(st.Events, "event", "events"), spell(n.Total/max(st.Measured, 1)), spell(max(n.Total-n.Rules-n.Indicators, 0)),
+		spell(n.Rules), spell(n.Indicators)), p.showEngine(st.Engine))
 	return errors.Join(errs...)
 }
 
@@ -98,18 +97,18 @@ func (p *program) ruleCosts(st *status.Profile) error {
 		return p.print("No rule was looked at in the measured events.\n\n")
 	}
 	rows := [][]string{}
-	for _, r := range st.Rules {
+	for i, r := range st.Rules {
 		rows = append(rows, []string{
-			spell(r.Nanoseconds), fmt.Sprintf("%.1f %%", 100*r.Share), fmt.Sprint(r.Looked), fmt.Sprint(r.Held),
-			spell(r.Nanoseconds / max(r.Looked, 1)), filings[r.Filed], orDash(r.RuleID), orDash(r.Title), whereOf(r),
+			fmt.Sprint(i + 1), spell(r.Nanoseconds), fmt.Sprintf("%.1f %%", 100*r.Share), fmt.Sprint(r.Looked), fmt.Sprint(r.Held),
+			fmt.Sprint(r.Nanoseconds / max(r.Looked, 1)), filings[r.Filed], orDash(r.RuleID), orDash(r.Title), whereOf(r),
 		})
 	}
-	err := p.table([]string{"TIME", "SHARE", "LOOKED AT", "HELD", "EACH", "BY", "RULE", "TITLE", "FILE"}, rows)
+	err := p.table([]string{"", "TIME", "SHARE", "LOOKED AT", "HELD", "NS EACH", "BY", "RULE", "TITLE", "FILE"}, rows)
 	return errors.Join(err, p.printf("%d of the %s that were looked at\n\n", len(st.Rules), plural(st.Looked, "rule", "rules")))
 }
 
 // filings say in a table when a rule is looked at.
-var filings = map[string]string{status.FiledByText: "text", status.FiledByField: "field", status.FiledAlways: "every event"}
+var filings = map[string]string{status.FiledByText: "a text", status.FiledByField: "a field", status.FiledAlways: "every event"}
 
 // whereOf says where a rule comes from.
 func whereOf(r status.RuleCost) string {
@@ -119,29 +118,22 @@ func whereOf(r status.RuleCost) string {
 	return orDash(r.File)
 }
 
-// reasons says of the rules that are not filed by a text why that is so.
+// reasons says by what each rule is found.
 func (p *program) reasons(rules []status.RuleCost) error {
-	var errs []error
-	for _, r := range rules {
-		if len(r.Why) == 0 {
-			continue
-		}
-		if len(errs) == 0 {
-			errs = append(errs, p.print("Looked at without a text of theirs being found:\n"))
-		}
-		name := r.Title
-		if name == "" {
-			name = r.RuleID
-		}
-		errs = append(errs, p.print(printable(fmt.Sprintf("  %s (%s)", name, whereOf(r)))+"\n"))
-		for _, why := range r.Why {
-			errs = append(errs, p.print(printable(fmt.Sprintf("    %s: it %s", filings[r.Filed], why))+"\n"))
+	if len(rules) == 0 {
+		return nil
+	}
+	rows := [][]string{}
+	for i, r := range rules {
+		for n, why := range r.Why {
+			number := fmt.Sprint(i + 1)
+			if n > 0 {
+				number = ""
+			}
+			rows = append(rows, []string{number, "it " + why})
 		}
 	}
-	if len(errs) > 0 {
-		errs = append(errs, p.print("\n"))
-	}
-	return errors.Join(errs...)
+	return errors.Join(p.table([]string{"", "WHY IT IS LOOKED AT"}, rows), p.print("\n"))
 }
 
 // patternCosts is the table of STIX patterns.
@@ -183,30 +175,35 @@ func (p *program) correlationCosts(list []status.CorrelationCost) error {
 
 // showEngine says what the matcher is made of.
 func (p *program) showEngine(e status.Engine) error {
-	each := ""
+	indicators := ""
 	if e.Indicators > 0 {
-		each = fmt.Sprintf(", %.1f bytes each", float64(e.IndicatorBytes)/float64(e.Indicators))
+		indicators = fmt.Sprintf("; %s for %s in %s, %.1f bytes each", bytesOf(float64(e.IndicatorBytes)), plural(e.Indicators, "indicator", "indicators"),
+			plural(e.Lists, "object or list", "objects and lists"), float64(e.IndicatorBytes)/float64(e.Indicators))
 	}
 	return p.printf(`engine    %s in %s of %s (by log source and event id), %d not merged yet, %s so far
-looks     for %s; %d rules wherever a field is there, %d for every event; %s in common, %s
-memory    %s for rules; %s for %s in %s%s
+asks      %s about %s, shared by all; looks for %s, at %d rules wherever a field is there, at %d for every event
+memory    rules %s as read, %s compiled%s
 `,
 		plural(e.Rules, "rule", "rules"), plural(e.Segments, "segment", "segments"), plural(e.Buckets, "bucket", "buckets"), e.Delta, plural(e.Merges, "merge", "merges"),
-		plural(e.Witnesses, "text", "texts"), e.ByField, e.Always, plural(e.Questions, "question", "questions"), plural(e.Fields, "field name", "field names"),
-		bytesOf(float64(e.RuleBytes)), bytesOf(float64(e.IndicatorBytes)), plural(e.Indicators, "indicator", "indicators"), plural(e.Lists, "list", "lists"), each)
+		plural(e.Questions, "question", "questions"), plural(e.Fields, "field", "fields"), plural(e.Witnesses, "text", "texts"), e.ByField, e.Always,
+		bytesOf(float64(e.RuleBytes)), bytesOf(float64(e.ProgramBytes)), indicators)
 }
 
-// spell shows nanoseconds as people read them.
+// spell shows nanoseconds as people read them, in three digits.
 func spell(nanoseconds int64) string {
-	switch d := time.Duration(nanoseconds); {
-	case d >= 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d >= 10*time.Millisecond:
-		return fmt.Sprintf("%d ms", d.Milliseconds())
-	case d >= 10*time.Microsecond:
-		return fmt.Sprintf("%d µs", d.Microseconds())
+	n := float64(nanoseconds)
+	for _, unit := range []string{"ns", "µs", "ms"} {
+		switch {
+		case n < 9.995 && unit != "ns":
+			return fmt.Sprintf("%.2f %s", n, unit)
+		case n < 99.95 && unit != "ns":
+			return fmt.Sprintf("%.1f %s", n, unit)
+		case n < 999.5:
+			return fmt.Sprintf("%.0f %s", n, unit)
+		}
+		n /= 1000
 	}
-	return fmt.Sprintf("%d ns", nanoseconds)
+	return fmt.Sprintf("%.2f s", n)
 }
 
 // profileNode asks the running node.

@@ -44,7 +44,7 @@ const (
 	// calls Sync.
 	syncEvery = time.Second
 	// measureOneIn is how many events go by for each one of which Profile knows what its rules cost. Measuring all
-	// would cost a quarter more.
+	// would cost a tenth more (BenchmarkMeasure in package match).
 	measureOneIn = 1024
 	// stopTime is how long the last writes may take once Run is told to end.
 	stopTime = 5 * time.Second

@@ -42,6 +42,15 @@ type unit struct {
 	removed atomic.Uint64
 }
 
+// bytes is what its rules take as they were read.
+func (u *unit) bytes() int {
+	n := 0
+	for _, r := range u.rules {
+		n += r.bytes
+	}
+	return n
+}
+
 // valid tells whether the unit may match at a time.
 func (u *unit) valid(now time.Time) bool {
 	return (u.From.IsZero() || !now.Before(u.From)) && (u.Until.IsZero() || now.Before(u.Until))
@@ -62,6 +71,7 @@ type snapshot struct {
 	shelves    shelves
 	indicators indicatorSets
 	ruleCount  int
+	ruleBytes  int
 }
 
 // New returns an empty engine. The clock decides what has expired.
@@ -116,11 +126,12 @@ func (e *Engine) Update(add []Compiled, remove []Key) {
 // publish makes the snapshot without some units and with others.
 func (e *Engine) publish(in []*unit, out map[*unit]bool) {
 	old := e.live.Load()
-	next := &snapshot{version: old.version + 1, ruleCount: old.ruleCount}
+	next := &snapshot{version: old.version + 1, ruleCount: old.ruleCount, ruleBytes: old.ruleBytes}
 	change := newChange(e, old.shelves)
 	for u := range out {
 		change.remove(u, next.version)
 		next.ruleCount -= len(u.live)
+		next.ruleBytes -= u.bytes()
 	}
 	e.want(in)
 	for _, u := range in {
@@ -131,6 +142,7 @@ func (e *Engine) publish(in []*unit, out map[*unit]bool) {
 			change.add(live)
 		}
 		next.ruleCount += len(u.live)
+		next.ruleBytes += u.bytes()
 	}
 	next.shelves = change.finish()
 	next.indicators = old.indicators

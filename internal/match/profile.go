@@ -31,7 +31,7 @@ type RuleCost struct {
 	Time   time.Duration
 	Filing program.Filing // the worst, where the rule stands in several places
 
-	rule *rule
+	live *liveRule
 }
 
 // Measure makes Match measure one in so many events; 0 stops it. What was measured stays.
@@ -40,23 +40,20 @@ func (e *Engine) Measure(oneIn int) { e.sample.Store(int64(max(oneIn, 0))) }
 // Costs lists the live rules that events were checked against while Measure was on, the costly ones first.
 func (e *Engine) Costs() []RuleCost {
 	var out []RuleCost
-	e.mu.Lock()
-	filing := e.live.Load().filing()
-	for _, u := range e.units {
-		for _, r := range u.live {
-			if looked := r.costs.looked.Load(); looked > 0 {
-				out = append(out, RuleCost{u.Key, r.Attribution, looked, r.costs.held.Load(), time.Duration(r.costs.nanoseconds.Load()), filing[r], r.rule})
-			}
+	live := e.live.Load()
+	for r, filed := range live.filing() {
+		if looked := r.costs.looked.Load(); looked > 0 && r.unit.in(live.version) {
+			out = append(out, RuleCost{r.unit.Key, r.Attribution, looked, r.costs.held.Load(), time.Duration(r.costs.nanoseconds.Load()), filed, r})
 		}
 	}
-	e.mu.Unlock()
-	slices.SortStableFunc(out, func(a, b RuleCost) int {
-		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.RuleID, b.RuleID), cmp.Compare(a.Publisher, b.Publisher), cmp.Compare(a.ID, b.ID))
+	slices.SortFunc(out, func(a, b RuleCost) int {
+		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.RuleID, b.RuleID), cmp.Compare(a.Publisher, b.Publisher),
+			cmp.Compare(a.ID, b.ID), cmp.Compare(a.live.sequence, b.live.sequence))
 	})
 	return out
 }
 
-// filing says when rules are looked at.
+// filing says when rules are looked at, at the worst.
 func (s *snapshot) filing() map[*liveRule]program.Filing {
 	out := map[*liveRule]program.Filing{}
 	s.each(func(b *bucket) {
@@ -146,6 +143,8 @@ type Stats struct {
 	// rules share, literals that are looked for, rules that are looked at for every event, rules that are
 	// looked at wherever a field is there at all, and their memory in bytes, roughly.
 	Atoms, Witnesses, Always, Present, Bytes int
+	// Read is what the rules take as they were read, in bytes, roughly: segments are compiled from them again.
+	Read int
 	// Fields counts the field names that intelligence asks for.
 	Fields int
 }
@@ -155,7 +154,7 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.live.Load()
-	out := Stats{Rules: s.ruleCount, Indicators: s.indicators.count, Merges: e.merges, Fields: e.names.Len()}
+	out := Stats{Rules: s.ruleCount, Indicators: s.indicators.count, Read: s.ruleBytes, Merges: e.merges, Fields: e.names.Len()}
 	s.each(out.add)
 	return out
 }
@@ -182,7 +181,7 @@ func (e *Engine) Size() status.Engine {
 	s, ind := e.Stats(), e.IndicatorStats()
 	return status.Engine{
 		Rules: s.Rules, Buckets: s.Buckets, Segments: s.Segments, Delta: s.Delta, Removed: s.Removed, Merges: s.Merges,
-		Questions: s.Atoms, Witnesses: s.Witnesses, ByField: s.Present, Always: s.Always, Fields: s.Fields, RuleBytes: s.Bytes,
+		Questions: s.Atoms, Witnesses: s.Witnesses, ByField: s.Present, Always: s.Always, Fields: s.Fields, ProgramBytes: s.Bytes, RuleBytes: s.Read,
 		Indicators: ind.Values, Lists: ind.Owners, IndicatorBytes: ind.Bytes, Cut: ind.Cut,
 	}
 }
@@ -206,7 +205,7 @@ func (c *RuleCost) shown(m *literal.Model, all int64) status.RuleCost {
 	out := status.RuleCost{
 		RuleID: c.RuleID, Title: c.Title, Publisher: c.Publisher, Looked: c.Looked, Held: c.Held, Nanoseconds: int64(c.Time),
 		Filed: [...]string{program.ByText: status.FiledByText, program.ByField: status.FiledByField, program.Always: status.FiledAlways}[c.Filing],
-		Why:   program.Explain(c.rule.detection, m, c.Filing),
+		Why:   program.Explain(c.live.detection, m, c.Filing),
 	}
 	if c.Publisher == "" {
 		out.File = c.ID

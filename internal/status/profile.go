@@ -18,8 +18,10 @@ type Engine struct {
 	Witnesses int `json:"witnesses"`
 	ByField   int `json:"by_field"`
 	Always    int `json:"always"`
-	Fields    int `json:"fields"`     // names that rules and indicators ask for
-	RuleBytes int `json:"rule_bytes"` // of compiled rules, roughly
+	Fields    int `json:"fields"` // names that rules and indicators ask for
+	// ProgramBytes are those of compiled rules, RuleBytes those of the rules as they were read, both roughly.
+	ProgramBytes int `json:"program_bytes"`
+	RuleBytes    int `json:"rule_bytes"`
 	// Indicators are values; Lists are the objects and lists that hold them.
 	Indicators     int `json:"indicators"`
 	Lists          int `json:"lists"`
@@ -73,7 +75,7 @@ type RuleCost struct {
 	// Share is that of the time of all rules.
 	Share float64 `json:"share"`
 	Filed string  `json:"filed"`
-	// Why says, where it is not filed by a text, what about it is the reason; each text goes on from "it".
+	// Why says which texts it is found by, or what about it is the reason that there are none; each goes on from "it".
 	Why []string `json:"why,omitempty"`
 }
 

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// maxReasons bounds the reasons that are given for one rule, and maxShown the characters of its own texts in
-	// one of them.
+	// maxReasons bounds the reasons that are given for one rule, maxTexts the texts of it that one of them shows,
+	// and maxShown the characters of each.
 	maxReasons = 4
+	maxTexts   = 3
 	maxShown   = 40
+	// shortText is the length below which a text is judged by its length alone (literal.Model).
+	shortText = 3
 )
 
-// Explain says in words why a rule is filed as it is, for its author to change; nothing where it is filed by texts.
-// Each reason goes on from "it".
+// Explain says in words why a rule is filed as it is, for its author to change: which texts it is found by, or why
+// there are none. Each reason goes on from "it".
 func Explain(d *sigma.Detection, model *literal.Model, filed Filing) []string {
-	if filed == ByText {
-		return nil
-	}
 	c := newCompiler(&Shared{Names: new(event.Names), Model: model})
 	c.dry = true
 	tree, err := c.tree(d)
@@ -41,6 +41,8 @@ func Explain(d *sigma.Detection, model *literal.Model, filed Filing) []string {
 		slices.Sort(list)
 	}
 	switch n := c.need(tree, true, c.needOf); {
+	case filed == ByText:
+		x.byText(n)
 	case filed == Always:
 		x.unsound(tree, true, "")
 	case len(n.present) == 0:
@@ -184,6 +186,10 @@ func (x *explainer) byField(n *node, positive bool, part string) {
 
 func (x *explainer) byFieldAtom(a uint32, part string) {
 	at := x.atoms[a]
+	if w, ok := x.text[a]; ok {
+		x.common(at.slot, []needleOf{w}, part)
+		return
+	}
 	if at.kind != anyAtom && at.kind != inSet {
 		x.say(part, "%s", x.vague(a))
 		return
@@ -196,7 +202,68 @@ func (x *explainer) byFieldAtom(a uint32, part string) {
 		}
 	}
 	if bad == 0 {
-		x.say(part, "looks in %s for texts of which nearly every value has one", x.field(at.slot))
+		x.common(at.slot, x.needles(a, nil), part)
+	}
+}
+
+// needles appends the texts of a group.
+func (x *explainer) needles(a uint32, out []needleOf) []needleOf {
+	for _, m := range x.members[a] {
+		if w, ok := x.text[m]; ok {
+			out = append(out, w)
+		} else {
+			out = x.needles(m, out)
+		}
+	}
+	return out
+}
+
+// common is about texts in one field of which one is likely to be there: for being short, or for being many.
+func (x *explainer) common(slot event.Slot, texts []needleOf, part string) {
+	short := slices.DeleteFunc(slices.Clone(texts), func(w needleOf) bool { return len(w.needle.Text) >= shortText })
+	switch {
+	case len(short) > 0:
+		x.say(part, "looks in %s for a short text: %s", x.field(slot), x.list(short))
+	case len(texts) == 1:
+		x.say(part, "looks in %s for a common text: %s", x.field(slot), x.list(texts))
+	default:
+		x.say(part, "looks in %s for %d texts, which are together as common as the field: %s", x.field(slot), len(texts), x.list(texts))
+	}
+}
+
+// list shows some texts, the commonest first.
+func (x *explainer) list(texts []needleOf) string {
+	texts = slices.Clone(texts)
+	slices.SortStableFunc(texts, func(a, b needleOf) int {
+		return cmp.Compare(x.Model.Chance(b.needle.Text), x.Model.Chance(a.needle.Text))
+	})
+	out := ""
+	for i, w := range texts[:min(len(texts), maxTexts)] {
+		if i > 0 {
+			out += ", "
+		}
+		out += shown(w.needle.Text)
+	}
+	if n := len(texts) - maxTexts; n > 0 {
+		out += fmt.Sprintf(" and %d more", n)
+	}
+	return out
+}
+
+// byText says which texts a rule is found by.
+func (x *explainer) byText(n need) {
+	for len(n.needles) > 0 {
+		slot := n.needles[0].slot
+		var here, rest []needleOf
+		for _, w := range n.needles {
+			if w.slot == slot {
+				here = append(here, w)
+			} else {
+				rest = append(rest, w)
+			}
+		}
+		x.say("", "is found by a text in %s: %s", x.field(slot), x.list(here))
+		n.needles = rest
 	}
 }
 
@@ -220,37 +287,28 @@ func (x *explainer) vague(a uint32) string {
 	case atTime:
 		return "asks for a part of the time in " + field
 	}
-	if w, ok := x.text[a]; ok {
-		return "looks in " + field + " for a text that nearly every value has: " + shown(w.needle.Text)
-	}
-	return "looks in " + field + " for a text that nearly every value has"
+	return "looks in " + field + " for a common text"
 }
 
-// demoted is about a rule whose texts are too short to be looked for among those of its neighbours: its shortest
-// text in each field.
+// demoted is about a rule whose texts are too short to be looked for among those of its neighbours.
 func (x *explainer) demoted(n need) {
-	shortest := map[event.Slot]string{}
-	var slots []event.Slot
+	least := literal.Long
 	for _, w := range n.needles {
-		if w.needle.Kind != literal.Contains {
-			continue
-		}
-		old, known := shortest[w.slot]
-		if !known {
-			slots = append(slots, w.slot)
-		}
-		if !known || len(w.needle.Text) < len(old) {
-			shortest[w.slot] = w.needle.Text
+		if w.needle.Kind == literal.Contains {
+			least = min(least, len(w.needle.Text))
 		}
 	}
-	for _, slot := range slots {
-		x.say("", "looks anywhere in %s for a short text: %s", x.field(slot), shown(shortest[slot]))
+	for _, w := range n.needles {
+		if w.needle.Kind == literal.Contains && len(w.needle.Text) == least {
+			x.say("", "looks anywhere in %s for a text that is shorter than those of other rules: %s", x.field(w.slot), shown(w.needle.Text))
+		}
 	}
 }
 
 func (x *explainer) field(slot event.Slot) string { return cut(cmp.Or(x.fields[slot], "a field")) }
 
-func shown(text string) string { return fmt.Sprintf("%q", cut(text)) }
+// shown puts a text between quotes, as it is.
+func shown(text string) string { return `"` + cut(text) + `"` }
 
 // cut shortens a rule's own text.
 func cut(text string) string {
