@@ -300,7 +300,7 @@ func (x *explainer) demoted(n need) {
 	}
 	for _, w := range n.needles {
 		if w.needle.Kind == literal.Contains && len(w.needle.Text) == least {
-			x.say("", "looks anywhere in %s for a text that is shorter than those of other rules: %s", x.field(w.slot), shown(w.needle.Text))
+			x.say("", "looks anywhere in %s for a text that is too short to be worth the search: %s", x.field(w.slot), shown(w.needle.Text))
 		}
 	}
 }
