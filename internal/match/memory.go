@@ -10,8 +10,8 @@ const (
 	itemBytes      = 140
 	valueBytes     = 60
 	partBytes      = 24
-	regexpBytes    = 1500
-	regexpByte     = 130 // for each byte of an expression's text
+	regexpBytes    = 1200
+	regexpByte     = 60 // for each byte of an expression's text
 )
 
 // bytesOf estimates what a rule takes as it was read.

@@ -96,6 +96,7 @@ func populated() *fake {
 		},
 		Log: status.Log{ID: "pl-cert/4be1", Size: 40, Root: "mX9w"}, Protect: status.Protect{Pairs: 12, Waiting: 3, P50: 11.4, P95: 38, P99: 71, Max: 95000},
 		Objects: 24771, Rules: 3757, Indicators: 1204331, Events: 321805112, Detections: 3, Rejected: map[string]int64{"unknown marking": 3},
+		Engine: status.Engine{Rules: 3757, RuleBytes: 14 << 20, ProgramBytes: 7 << 20, Indicators: 1204331, IndicatorBytes: 23 << 20, Delta: 12, Merges: 1003},
 	}
 	f.node.Alliance.Members[5].Suspended = true
 	for i := range 3 {
