@@ -180,12 +180,12 @@ func (p *program) showEngine(e status.Engine) error {
 		indicators = fmt.Sprintf("; %s for %s in %s, %.1f bytes each", bytesOf(float64(e.IndicatorBytes)), plural(e.Indicators, "indicator", "indicators"),
 			plural(e.Lists, "object or list", "objects and lists"), float64(e.IndicatorBytes)/float64(e.Indicators))
 	}
-	return p.printf(`engine    %s in %s of %s (by log source and event id), %d not merged yet, %s so far
-asks      %s about %s, shared by all; looks for %s, at %d rules wherever a field is there, at %d for every event
+	return p.printf(`engine    %s in %s of %s (by log source and event id), %s not merged yet, %s so far
+asks      %s about %s, shared by all; looks for %s, at %s wherever a field is there, at %s for every event
 memory    rules %s as read, %s compiled%s
 `,
-		plural(e.Rules, "rule", "rules"), plural(e.Segments, "segment", "segments"), plural(e.Buckets, "bucket", "buckets"), e.Delta, plural(e.Merges, "merge", "merges"),
-		plural(e.Questions, "question", "questions"), plural(e.Fields, "field", "fields"), plural(e.Witnesses, "text", "texts"), e.ByField, e.Always,
+		plural(e.Rules, "rule", "rules"), plural(e.Segments, "segment", "segments"), plural(e.Buckets, "bucket", "buckets"), plural(e.Delta, "rule", "rules"), plural(e.Merges, "merge", "merges"),
+		plural(e.Questions, "question", "questions"), plural(e.Fields, "field", "fields"), plural(e.Witnesses, "text", "texts"), plural(e.ByField, "rule", "rules"), plural(e.Always, "rule", "rules"),
 		bytesOf(float64(e.RuleBytes)), bytesOf(float64(e.ProgramBytes)), indicators)
 }
 

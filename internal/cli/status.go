@@ -108,7 +108,7 @@ func engineOf(e status.Engine) string {
 	if e.Indicators > 0 {
 		out += ", " + bytesOf(float64(e.IndicatorBytes)) + " for indicators"
 	}
-	return out + fmt.Sprintf("; %s, %d not merged yet; %s", plural(e.Segments, "segment", "segments"), e.Delta, plural(e.Merges, "merge", "merges"))
+	return out + fmt.Sprintf("; %s, %s not merged yet; %s so far", plural(e.Segments, "segment", "segments"), plural(e.Delta, "rule", "rules"), plural(e.Merges, "merge", "merges"))
 }
 
 // showUntold says what is not told one by one: detections of rules that fire on everything, and intelligence
