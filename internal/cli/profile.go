@@ -84,9 +84,12 @@ func (p *program) showProfile(st *status.Profile) error {
 		return p.printJSON(st)
 	}
 	errs := []error{p.ruleCosts(st), p.reasons(st.Rules), p.patternCosts(st.Patterns), p.correlationCosts(st.Correlations)}
-	n := st.Nanoseconds
-	errs = append(errs, p.printf("measured  %d of %s, %s each: %s to find out which rules to look at, %s to look at them, %s for indicators\n",
-		st.Measured, plural(st.Events, "event", "events"), spell(n.Total/max(st.Measured, 1)), spell(max(n.Total-n.Rules-n.Indicators, 0)),
+	n, oneIn := st.Nanoseconds, ""
+	if st.OneIn > 1 {
+		oneIn = fmt.Sprintf(" (one in %d)", st.OneIn)
+	}
+	errs = append(errs, p.printf("measured  %d of %s%s, %s each: %s to find out which rules to look at, %s to look at them, %s for indicators\n",
+		st.Measured, plural(st.Events, "event", "events"), oneIn, spell(n.Total/max(st.Measured, 1)), spell(max(n.Total-n.Rules-n.Indicators, 0)),
 		spell(n.Rules), spell(n.Indicators)), p.showEngine(st.Engine))
 	return errors.Join(errs...)
 }

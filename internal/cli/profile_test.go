@@ -38,7 +38,7 @@ func TestShowProfile(t *testing.T) {
 		"3 of the 9 rules that were looked at\n", `1  it says only\x1b]0;x what must not be there`, "   it asks whether F is missing\n", `2  it is found by a text in F: "x"`,
 		`2.50 s  2      1     1.25 s  3 of 26  indicator--2  ally\n  it costs too much`, "0 ns    0      0     0 ns    -        indicator--3  b.json  -\n",
 		`12.3 µs  10     2     1.23 µs  4.1 kB        3        c1           Guess\u009bed  c.yml:1`,
-		"measured  2 of 2048 events, 3.00 µs each: 3.00 µs to find out which rules to look at, 2.00 µs to look at them, 1.00 µs for indicators\n",
+		"measured  2 of 2048 events (one in 1024), 3.00 µs each: 3.00 µs to find out which rules to look at, 2.00 µs to look at them, 1.00 µs for indicators\n",
 		"engine    5 rules in 3 segments of 2 buckets (by log source and event id), 1 rule not merged yet, 1 merge so far\n",
 		"asks      7 questions about 3 fields, shared by all; looks for 8 texts, at 1 rule wherever a field is there, at 2 rules for every event\n",
 		"memory    rules 3.0 kB as read, 2.0 kB compiled; 1.9 kB for 100 indicators in 1 object or list, 18.5 bytes each\n",

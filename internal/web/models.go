@@ -313,9 +313,9 @@ func (f *frame) Objects() []objectRow {
 func (f *frame) Engine() []fact {
 	e := f.node.Engine
 	return []fact{
-		{Name: "rules", Value: count(e.Rules)}, {Name: "as read", Value: size(int64(e.RuleBytes))}, {Name: "compiled", Value: size(int64(e.ProgramBytes))},
-		{Name: "indicators", Value: count(e.Indicators)}, {Name: "their memory", Value: size(int64(e.IndicatorBytes))},
-		{Name: "not merged yet", Value: count(e.Delta)}, {Name: "merges", Value: count(e.Merges)},
+		{Name: "rules", Value: count(e.Rules)}, {Name: "rules as read", Value: size(int64(e.RuleBytes))}, {Name: "rules compiled", Value: size(int64(e.ProgramBytes))},
+		{Name: "indicators", Value: count(e.Indicators)}, {Name: "indicators' memory", Value: size(int64(e.IndicatorBytes))},
+		{Name: "rules not merged yet", Value: count(e.Delta)}, {Name: "merges", Value: count(e.Merges)},
 	}
 }
 
