@@ -62,7 +62,7 @@ func runProfile(ctx context.Context, p *program, o profileOptions, paths []strin
 	if err != nil {
 		return err
 	}
-	talk := &scanTalk{p: p, bar: newBar(p)}
+	talk := &scanTalk{p: p, bar: newLoneBar(p)}
 	st, err := scan.Run(ctx, scan.Options{
 		Sigma: opt, Rules: o.rules, Indicators: o.indicators, Paths: paths, Now: p.now, Measure: 1, Costliest: o.top,
 		Own: regular(p.stdout), Each: func(*status.Detection) error { return nil },

@@ -1,8 +1,10 @@
 package match
 
 import (
+	"context"
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,5 +139,40 @@ func TestStatsBytes(t *testing.T) {
 			t.Logf("%.2f of %.0f bytes", said/took, took)
 			runtime.KeepAlive(e)
 		})
+	}
+}
+
+// TestProfileBesideWriters: profiles may be asked for while events are measured and rules come, go and are merged.
+func TestProfileBesideWriters(t *testing.T) {
+	e := New(time.Now)
+	e.Measure(1)
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { _ = e.Run(ctx) })
+	all.Go(func() {
+		for ctx.Err() == nil {
+			e.Match(textEvent("a needle"), func(Hit) {})
+		}
+	})
+	all.Go(func() {
+		for ctx.Err() == nil {
+			for _, r := range e.Profile(5).Rules {
+				if r.Held > r.Looked || len(r.Why) == 0 {
+					t.Errorf("%+v", r)
+				}
+			}
+		}
+	})
+	for i := range 200 {
+		c, err := CompileSigma(Key{ID: fmt.Sprint(i % 90)}, ruleOf(t, fmt.Sprint(i), "{F|contains: needle}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Update([]Compiled{c}, []Key{{ID: fmt.Sprint(i * 7 % 90)}})
+	}
+	stop()
+	all.Wait()
+	if p := e.Profile(500); p.Engine.Rules == 0 || p.Engine.Rules > 90 || p.Looked > p.Engine.Rules {
+		t.Errorf("%+v", p.Engine)
 	}
 }
