@@ -134,6 +134,11 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 		return err
 	}
 	talk.summary(st)
+	return outcomeOf(st)
+}
+
+// outcomeOf is a scan's exit code.
+func outcomeOf(st scan.Stats) error {
 	switch {
 	case st.Errors > 0:
 		return &exit{code: exitPartial}
@@ -178,7 +183,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 type scanTalk struct {
 	p         *program
 	bar       *bar
-	report    report.Writer
+	report    report.Writer // nil: none
 	problems  int
 	rejection int
 }
@@ -186,7 +191,9 @@ type scanTalk struct {
 func (t *scanTalk) rejected(scan.Rejected) { t.rejection++ }
 
 func (t *scanTalk) problem(pr scan.Problem) {
-	t.report.Problem(pr.Source, pr.Err)
+	if t.report != nil {
+		t.report.Problem(pr.Source, pr.Err)
+	}
 	t.problems++
 	if t.problems > maxProblemLines {
 		return
