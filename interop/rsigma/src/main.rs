@@ -3,10 +3,10 @@
 //!     rsigma-lane check MAP RULES_DIR... <LINES         what it detects
 //!     rsigma-lane time LANE SECONDS [--bloom] [--cross-rule-ac] MAP RULES_DIR...
 //!
-//! MAP is the rule base's tests/thor.yml. `check` prints JSON lines: {"rules", "rejected"}, then {"event", "rule"} for
-//! each detection, by the line's number from 0. `time` goes over a lane in memory once to warm up, then again and again
-//! for so many seconds, and prints one line of JSON. An event is evaluated against the rules of its logsource, as this
-//! engine's guide to performance advises; the two switches are its other options for speed.
+//! MAP is the rule base's tests/thor.yml. `check` prints JSON lines: {"rules", "rejected"}, then {"event", "rule",
+//! "channel", "id"} for each detection, by the line's number from 0. `time` goes over a lane in memory once to warm
+//! up, then again and again for so many seconds, and prints one line of JSON. An event is evaluated against the rules
+//! of its logsource, as this engine's guide to performance advises; the two switches are its other options for speed.
 
 mod event;
 mod logsource;
@@ -47,17 +47,17 @@ impl Lane {
         Lane { engine, router, rules: rules.len(), rejected }
     }
 
-    fn evaluate(&self, line: &str) -> Vec<EvaluationResult> {
+    fn evaluate(&self, line: &str) -> (Vec<EvaluationResult>, Value) {
         let mut value: Value = serde_json::from_str(line).expect("a lane holds JSON lines");
         event::flatten(&mut value);
         let class = self.router.class(&value);
         event::rename(&mut value, class);
-        self.engine.evaluate_with_logsource(&JsonEvent::borrow(&value), &class.source)
+        (self.engine.evaluate_with_logsource(&JsonEvent::borrow(&value), &class.source), value)
     }
 
     /// One pass: events and detections.
     fn pass(&self, lane: &str) -> (usize, usize) {
-        lane.lines().fold((0, 0), |(events, hits), line| (events + 1, hits + self.evaluate(line).len()))
+        lane.lines().fold((0, 0), |(events, hits), line| (events + 1, hits + self.evaluate(line).0.len()))
     }
 }
 
@@ -65,8 +65,9 @@ fn check(lane: &Lane) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     writeln!(out, "{}", json!({"rules": lane.rules, "rejected": lane.rejected}))?;
     for (i, line) in io::stdin().lock().lines().enumerate() {
-        for hit in lane.evaluate(&line?) {
-            writeln!(out, "{}", json!({"event": i, "rule": hit.header.rule_id}))?;
+        let (hits, event) = lane.evaluate(&line?);
+        for hit in hits {
+            writeln!(out, "{}", json!({"event": i, "rule": hit.header.rule_id, "channel": event["Channel"], "id": event["EventID"]}))?;
         }
     }
     out.flush()

@@ -1,0 +1,75 @@
+// Package rsigma compares our engine with rsigma-eval, an engine for Sigma rules in Rust (crates.io): what both detect
+// in the recordings of the corpus, and, by the command in compare, how fast.
+package rsigma
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"shieldwall/internal/match"
+	"shieldwall/internal/scan"
+	"shieldwall/internal/sigma"
+)
+
+// Version is that of the crate (Cargo.toml).
+const Version = "0.23.0"
+
+// Inputs are what both engines read of the corpus.
+type Inputs struct {
+	Recordings string
+	Rules      []string
+	// Map says which logsource an event of Windows has; rsigma knows no channels.
+	Map string
+}
+
+// InputsOf are the recordings, the rules for Windows and those of the emerging threats.
+func InputsOf(corpus string) Inputs {
+	rules := filepath.Join(corpus, "sigma")
+	return Inputs{
+		Recordings: filepath.Join(corpus, "otrf"),
+		Rules:      []string{filepath.Join(rules, "rules", "windows"), filepath.Join(rules, "rules-emerging-threats")},
+		Map:        filepath.Join(rules, "tests", "thor.yml"),
+	}
+}
+
+// Build compiles the program that runs rsigma and gives its path; folder is that of Cargo.toml. The crates and what is
+// made of them are kept where cargo keeps them: CARGO_TARGET_DIR, or "target" in the folder.
+func Build(ctx context.Context, folder string) (string, error) {
+	cargo := exec.CommandContext(ctx, "cargo", "build", "--release", "--locked", "--quiet")
+	cargo.Dir, cargo.Stderr = folder, os.Stderr
+	if err := cargo.Run(); err != nil {
+		return "", fmt.Errorf("cargo build in %s: %w", folder, err)
+	}
+	target := os.Getenv("CARGO_TARGET_DIR")
+	if target == "" {
+		target = "target"
+	}
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(folder, target)
+	}
+	return filepath.Abs(filepath.Join(target, "release", "rsigma-lane"))
+}
+
+// Engine is ours, with the rules of folders, and what did not load.
+func Engine(folders []string) (*match.Engine, []scan.Rejected, error) {
+	var rejected []scan.Rejected
+	set, err := scan.LoadRules(folders, sigma.Options{}, func(r scan.Rejected) { rejected = append(rejected, r) })
+	if err != nil {
+		return nil, nil, err
+	}
+	var compiled []match.Compiled
+	for _, r := range set.Rules {
+		c, err := match.CompileSigma(match.Key{ID: r.ID}, r.Rule)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", r.Path, err)
+		}
+		compiled = append(compiled, c)
+	}
+	e := match.New(time.Now)
+	e.Update(compiled, nil)
+	return e, rejected, nil
+}
