@@ -36,10 +36,23 @@ func InputsOf(corpus string) Inputs {
 	}
 }
 
+// Cargo is the command that builds rsigma: $CARGO, else what there is.
+func Cargo() (string, error) {
+	name := os.Getenv("CARGO")
+	if name == "" {
+		name = "cargo"
+	}
+	return exec.LookPath(name)
+}
+
 // Build compiles the program that runs rsigma and gives its path; folder is that of Cargo.toml. The crates and what is
 // made of them are kept where cargo keeps them: CARGO_TARGET_DIR, or "target" in the folder.
 func Build(ctx context.Context, folder string) (string, error) {
-	cargo := exec.CommandContext(ctx, "cargo", "build", "--release", "--locked", "--quiet")
+	name, err := Cargo()
+	if err != nil {
+		return "", err
+	}
+	cargo := exec.CommandContext(ctx, name, "build", "--release", "--locked", "--quiet")
 	cargo.Dir, cargo.Stderr = folder, os.Stderr
 	if err := cargo.Run(); err != nil {
 		return "", fmt.Errorf("cargo build in %s: %w", folder, err)

@@ -46,7 +46,7 @@ func inputs(t *testing.T) Inputs {
 // build makes the program that runs rsigma, or skips.
 func build(t *testing.T) string {
 	t.Helper()
-	if _, err := exec.LookPath("cargo"); err != nil {
+	if _, err := Cargo(); err != nil {
 		t.Skipf("rsigma cannot be built: %v", err)
 	}
 	program, err := Build(t.Context(), ".")
