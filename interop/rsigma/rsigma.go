@@ -67,22 +67,23 @@ func Build(ctx context.Context, folder string) (string, error) {
 	return filepath.Abs(filepath.Join(target, "release", "rsigma-lane"))
 }
 
-// Engine is ours, with the rules of folders, and what did not load.
-func Engine(folders []string) (*match.Engine, []scan.Rejected, error) {
-	var rejected []scan.Rejected
-	set, err := scan.LoadRules(folders, sigma.Options{}, func(r scan.Rejected) { rejected = append(rejected, r) })
-	if err != nil {
-		return nil, nil, err
-	}
+// Load reads the rules of folders; what does not load is told to rejected.
+func Load(folders []string, rejected func(scan.Rejected)) ([]scan.Rule, error) {
+	set, err := scan.LoadRules(folders, sigma.Options{}, rejected)
+	return set.Rules, err
+}
+
+// Engine is ours with some rules; a hit's key is the rule's id.
+func Engine(rules []scan.Rule) (*match.Engine, error) {
 	var compiled []match.Compiled
-	for _, r := range set.Rules {
+	for _, r := range rules {
 		c, err := match.CompileSigma(match.Key{ID: r.ID}, r.Rule)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", r.Path, err)
+			return nil, fmt.Errorf("%s: %w", r.Path, err)
 		}
 		compiled = append(compiled, c)
 	}
 	e := match.New(time.Now)
 	e.Update(compiled, nil)
-	return e, rejected, nil
+	return e, nil
 }

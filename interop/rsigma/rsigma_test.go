@@ -14,6 +14,8 @@ import (
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/lanes"
 	"shieldwall/internal/match"
+	"shieldwall/internal/scan"
+	"shieldwall/internal/sigma"
 )
 
 // detection is a rule that an event meets; events are numbered from 0.
@@ -29,6 +31,7 @@ type kind struct{ channel, id string }
 type verdicts struct {
 	hits     map[detection]kind
 	rules    int
+	loaded   map[string]*sigma.Rule // by id; of ours
 	rejected []string
 	err      error
 }
@@ -41,6 +44,16 @@ func inputs(t *testing.T) Inputs {
 		t.Skip("SHIELDWALL_CORPUS is not set")
 	}
 	return InputsOf(corpus)
+}
+
+// load reads the rules, and says what does not load.
+func load(t *testing.T, in Inputs) (rules []scan.Rule, rejected []string) {
+	t.Helper()
+	rules, err := Load(in.Rules, func(r scan.Rejected) { rejected = append(rejected, r.Error()) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules, rejected
 }
 
 // build makes the program that runs rsigma, or skips.
@@ -134,7 +147,8 @@ func ours(e *match.Engine) (io.WriteCloser, <-chan verdicts) {
 func both(t *testing.T, in Inputs, feed func(line func([]byte) error) error) (we, they verdicts, events int) {
 	t.Helper()
 	program := build(t)
-	e, rejected, err := Engine(in.Rules)
+	rules, rejected := load(t, in)
+	e, err := Engine(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,17 +165,22 @@ func both(t *testing.T, in Inputs, feed func(line func([]byte) error) error) (we
 	if err := errors.Join(err, we.err, they.err); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rejected {
-		we.rejected = append(we.rejected, r.Error())
+	we.rejected, we.loaded = rejected, map[string]*sigma.Rule{}
+	for _, r := range rules {
+		if we.loaded[r.ID] != nil {
+			t.Errorf("two rules are %s", r.ID)
+		}
+		we.loaded[r.ID] = r.Rule
 	}
 	return we, they, events
 }
 
 func TestRecordings(t *testing.T) {
+	t.Parallel()
 	in := inputs(t)
 	we, they, events := both(t, in, func(line func([]byte) error) error { return lanes.Lines(in.Recordings, line) })
-	same := compare(t, recorded, we, they)
-	t.Logf("%d events, %d rules: %d detections of both", events, they.rules, same)
+	same, met := compare(t, recorded, we, they, nil)
+	t.Logf("%d events, %d rules: %d detections of both, of %d rules", events, they.rules, same, met)
 	if events < 300_000 || same < 3600 {
 		t.Errorf("%d events, %d detections of both: that compares little", events, same)
 	}

@@ -29,7 +29,11 @@ func (t timing) cpuRate() float64 { return float64(t.Events*t.Passes) / t.CPU }
 
 // engine times ours: a pass over the lane to warm up, then passes for so many seconds.
 func engine(in rsigma.Inputs, lane string, seconds float64) error {
-	e, _, err := rsigma.Engine(in.Rules)
+	rules, err := rsigma.Load(in.Rules, nil)
+	if err != nil {
+		return err
+	}
+	e, err := rsigma.Engine(rules)
 	if err != nil {
 		return err
 	}
