@@ -19,6 +19,7 @@ bench:
 
 # Everything for longer than a change has time for.
 soak:
+	SHIELDWALL_SOAK=1 go test -timeout 4h ./internal/match
 	go test -count=20 -timeout 4h ./...
 	FUZZTIME=5m .ci/run fuzz
 

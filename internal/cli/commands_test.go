@@ -56,6 +56,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"drill", "--scenario", "wipe"}, `no scenario "wipe"`},
 		{[]string{"drill", "--scenario", "wiper", "--rules", "x", "--replay", "y"}, "brings its own"},
 		{[]string{"join", "-"}, "no token on stdin"},
+		{[]string{"rules", "profile", "--top", "0"}, "--top must be from 1"},
+		{[]string{"rules", "profile", "x.evtx"}, "wants --rules or --indicators"},
+		{[]string{"rules", "profile", "--rules", "x"}, "wants PATH"},
+		{[]string{"rules", "profile", "--placeholders", "x"}, "wants PATH"},
 	} {
 		r.want(t, 2, "", tt.want, tt.args...)
 		if !strings.Contains(r.stderr.String(), "see: shieldwall help") || r.stdout.Len() > 0 {
@@ -141,6 +145,12 @@ func TestRunningNode(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- control.Serve(ctx, l, running) }()
 	r.want(t, 0, `"running":true`, "", "status", "--json")
+
+	running.profile = status.Profile{Measured: 3, Rules: []status.RuleCost{{RuleID: "r", Publisher: "ally", Object: "indicator--1", Looked: 2, Nanoseconds: 3000}}}
+	r.want(t, 0, "ally indicator--1", "", "rules", "profile", "--top", "7")
+	if running.most != 7 {
+		t.Errorf("asked for %d rules", running.most)
+	}
 
 	r.want(t, 2, "", "a node runs on "+r.data+" already", "up")
 
@@ -305,11 +315,11 @@ func TestWithdraw(t *testing.T) {
 func TestStatus(t *testing.T) {
 	n := &fakeNode{status: status.Node{
 		Member: "m", Warnings: []string{"the kit is still here"}, Alliance: status.Alliance{Name: "a"}, Log: status.Log{ID: "m/00", Size: 1},
-		Rejected: map[string]int64{"too large": 2}, Protect: status.Protect{Pairs: 3, P50: 12.34, P99: 20000},
+		Rejected: map[string]int64{"too large": 2}, Engine: status.Engine{RuleBytes: 8e6, ProgramBytes: 6e6, Indicators: 1000, IndicatorBytes: 2.5e6, Segments: 5, Delta: 3, Merges: 1}, Protect: status.Protect{Pairs: 3, P50: 12.34, P99: 20000},
 	}, pubs: []status.Publication{{Index: 9, What: "1 indicator", Readers: 2, Applied: 1, P50: 150}, {Index: 8, Readers: 2}}}
 	r := newRun(t, n)
 	r.want(t, 0, "log      m/00, 1 entry\n", "warning: the kit is still here", "status")
-	for _, want := range []string{"not running", "refused  2 objects of peers: too large", "p50 12.3 ms", "p99 20.0 s", "1/2", "150 ms"} {
+	for _, want := range []string{"not running", "refused  2 objects of peers: too large", "engine   14.0 MB for rules, 2.5 MB for indicators; 5 segments, 3 rules not merged yet; 1 merge so far", "p50 12.3 ms", "p99 20.0 s", "1/2", "150 ms"} {
 		if !strings.Contains(r.stdout.String(), want) {
 			t.Errorf("status does not say %q:\n%s", want, &r.stdout)
 		}

@@ -20,6 +20,7 @@ type fakeNode struct {
 	openErr error
 
 	status    status.Node
+	profile   status.Profile
 	pubs      []status.Publication
 	published control.PublishResult
 	withdrawn control.WithdrawResult
@@ -35,6 +36,7 @@ type fakeNode struct {
 
 	// what was asked
 	publish    control.PublishRequest
+	most       int
 	ids        []string
 	named      control.AllianceRequest
 	invite     control.InviteRequest
@@ -58,6 +60,10 @@ func (n *fakeNode) PageLink(context.Context) (string, error) {
 
 func (n *fakeNode) Publications(context.Context, int) ([]status.Publication, error) {
 	return n.pubs, n.err
+}
+func (n *fakeNode) Profile(_ context.Context, most int) (status.Profile, error) {
+	n.most = most
+	return n.profile, n.err
 }
 func (n *fakeNode) Publish(_ context.Context, r control.PublishRequest) (control.PublishResult, error) {
 	n.publish = r

@@ -21,7 +21,15 @@ type bar struct {
 }
 
 func newBar(p *program) *bar {
-	if !isTerminal(p.stderr) || isTerminal(p.stdout) {
+	if isTerminal(p.stdout) {
+		return &bar{}
+	}
+	return newLoneBar(p)
+}
+
+// newLoneBar is newBar for a command that writes to stdout only once the bar is gone.
+func newLoneBar(p *program) *bar {
+	if !isTerminal(p.stderr) {
 		return &bar{}
 	}
 	return &bar{w: p.stderr, now: p.now, started: p.now()}

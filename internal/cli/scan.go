@@ -139,6 +139,11 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 		return err
 	}
 	talk.summary(st)
+	return outcomeOf(st)
+}
+
+// outcomeOf is a scan's exit code.
+func outcomeOf(st scan.Stats) error {
 	switch {
 	case st.Errors > 0:
 		return &exit{code: exitPartial}
@@ -205,7 +210,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 type scanTalk struct {
 	p         *program
 	bar       *bar
-	report    report.Writer
+	report    report.Writer // nil: none
 	problems  int
 	rejection int
 	skipped   []scan.Skipped // the first of them
@@ -226,7 +231,9 @@ func (t *scanTalk) skip(s scan.Skipped) {
 }
 
 func (t *scanTalk) problem(pr scan.Problem) {
-	t.report.Problem(pr.Source, pr.Err)
+	if t.report != nil {
+		t.report.Problem(pr.Source, pr.Err)
+	}
 	t.problems++
 	if t.problems > maxProblemLines {
 		return

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // minScripts is held so that a wrong pattern cannot pass for success.
-const minScripts = 8
+const minScripts = 9
 
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")

@@ -87,6 +87,7 @@ func (p *program) showStatus(r statusReport) error {
 	}
 	errs = append(errs, p.printf("holds    %s; live: %s, %s\n", plural(n.Objects, "object", "objects"),
 		plural(n.Rules, "rule", "rules"), plural(n.Indicators, "indicator", "indicators")))
+	errs = append(errs, p.printf("engine   %s\n", engineOf(n.Engine)))
 	if r.Running {
 		errs = append(errs, p.printf("saw      %s, %s, %d muted\n", plural(n.Events, "event", "events"), plural(n.Detections, "detection", "detections"), n.Muted))
 	}
@@ -99,6 +100,15 @@ func (p *program) showStatus(r statusReport) error {
 		errs = append(errs, p.print("\n"), p.publicationTable(r.Publications))
 	}
 	return errors.Join(errs...)
+}
+
+// engineOf says in a line what the matcher takes.
+func engineOf(e status.Engine) string {
+	out := fmt.Sprintf("%s for rules", bytesOf(float64(e.RuleBytes+e.ProgramBytes)))
+	if e.Indicators > 0 {
+		out += ", " + bytesOf(float64(e.IndicatorBytes)) + " for indicators"
+	}
+	return out + fmt.Sprintf("; %s, %s not merged yet; %s so far", plural(e.Segments, "segment", "segments"), plural(e.Delta, "rule", "rules"), plural(e.Merges, "merge", "merges"))
 }
 
 // showUntold says what is not told one by one: detections of rules that fire on everything, and intelligence

@@ -56,6 +56,11 @@ func (c *Client) Publications(ctx context.Context, limit int) ([]status.Publicat
 	return get[[]status.Publication](ctx, c, "/v1/publications?limit="+strconv.Itoa(limit))
 }
 
+// Profile is Backend.Profile.
+func (c *Client) Profile(ctx context.Context, most int) (status.Profile, error) {
+	return get[status.Profile](ctx, c, "/v1/profile?most="+strconv.Itoa(most))
+}
+
 // Withdraw is Backend.Withdraw.
 func (c *Client) Withdraw(ctx context.Context, ids []string) (WithdrawResult, error) {
 	return post[WithdrawResult](ctx, c, "/v1/withdraw", ids)

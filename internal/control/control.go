@@ -20,6 +20,9 @@ type Backend interface {
 	// Publications are the newest entries of the own log that protect others, newest first.
 	Publications(ctx context.Context, limit int) ([]status.Publication, error)
 
+	// Profile says what matching has cost since the node's start, with at most so many rules.
+	Profile(ctx context.Context, most int) (status.Profile, error)
+
 	// Publish shares files. It is one decision: either all of them are shared (acknowledged means
 	// durable) or none is and the error, of kind Refused, lists why. With DryRun nothing changes.
 	Publish(ctx context.Context, req PublishRequest) (PublishResult, error)

@@ -48,6 +48,11 @@ func (f *fake) Publications(_ context.Context, limit int) ([]status.Publication,
 	return []status.Publication{{Index: 7, P50: 1.5}}, f.err
 }
 
+func (f *fake) Profile(_ context.Context, most int) (status.Profile, error) {
+	f.limit = most
+	return status.Profile{Measured: 7, Rules: []status.RuleCost{{RuleID: "r", Why: []string{"is"}}}}, f.err
+}
+
 func (f *fake) Publish(_ context.Context, req PublishRequest) (PublishResult, error) {
 	f.published = req
 	return PublishResult{DryRun: req.DryRun, Entries: []PublishedEntry{{Payload: []byte{0, 255, 10}, Readers: []string{"b"}}}}, f.err
@@ -150,6 +155,12 @@ func TestCalls(t *testing.T) {
 		}
 		if p, err := c.Publications(ctx, 5); err != nil || p[0].P50 != 1.5 || f.limit != 5 {
 			t.Errorf("publications: %+v, %v", p, err)
+		}
+		if p, err := c.Profile(ctx, 6); err != nil || p.Measured != 7 || p.Rules[0].Why[0] != "is" || f.limit != 6 {
+			t.Errorf("profile: %+v, %v", p, err)
+		}
+		if _, err := c.Profile(ctx, maxList+1); KindOf(err) != Usage {
+			t.Errorf("a profile of too many rules: %v", err)
 		}
 		if r, err := c.Withdraw(ctx, []string{"x", "y"}); err != nil || r.Entries[0] != 3 || len(f.withdrawn) != 2 {
 			t.Errorf("withdraw: %+v, %v", r, err)

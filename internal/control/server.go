@@ -59,11 +59,18 @@ func Handler(b Backend) http.Handler {
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (status.Node, error) { return b.Status(r.Context()) }))
 	mux.HandleFunc("POST /v1/page-link", answer(func(r *http.Request) (string, error) { return b.PageLink(r.Context()) }))
 	mux.HandleFunc("GET /v1/publications", answer(func(r *http.Request) ([]status.Publication, error) {
-		limit, err := strconv.Atoi(r.FormValue("limit"))
-		if err != nil || limit < 1 || limit > maxList {
-			return nil, Errorf(Usage, "limit must be from 1 to %d", maxList)
+		limit, err := number(r, "limit")
+		if err != nil {
+			return nil, err
 		}
 		return b.Publications(r.Context(), limit)
+	}))
+	mux.HandleFunc("GET /v1/profile", answer(func(r *http.Request) (status.Profile, error) {
+		most, err := number(r, "most")
+		if err != nil {
+			return status.Profile{}, err
+		}
+		return b.Profile(r.Context(), most)
 	}))
 	mux.HandleFunc("POST /v1/publish", answer(func(r *http.Request) (PublishResult, error) {
 		req, err := readPublish(r)
@@ -87,6 +94,15 @@ func Handler(b Backend) http.Handler {
 		fail(w, Errorf(NotFound, "the node's control socket knows no %s %s; is it another version?", r.Method, r.URL.Path))
 	})
 	return mux
+}
+
+// number reads how many items of a list are wanted.
+func number(r *http.Request, name string) (int, error) {
+	n, err := strconv.Atoi(r.FormValue(name))
+	if err != nil || n < 1 || n > maxList {
+		return 0, Errorf(Usage, "%s must be from 1 to %d", name, maxList)
+	}
+	return n, nil
 }
 
 // answer sends what do returns.

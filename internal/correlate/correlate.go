@@ -354,7 +354,9 @@ func (e *Engine) Advance() (out []Alert) {
 	slices.SortStableFunc(due, func(a, b *group) int { return cmp.Compare(a.of.depth, b.of.depth) })
 	for i, g := range due {
 		if g.of.groups[g.key] == g { // not forgotten meanwhile
+			start := time.Now()
 			e.wakeUp(g)
+			g.of.cost.Time += time.Since(start)
 		}
 		if i+1 == len(due) || due[i+1].of.depth > g.of.depth {
 			e.sortTold()
@@ -390,10 +392,12 @@ func (e *Engine) Finish() []Alert {
 	e.clock = e.now().UnixNano()
 	for _, level := range e.levels {
 		for _, c := range level {
+			start := time.Now()
 			for g := c.oldest; g != nil; g = c.oldest {
 				g.settle(math.MaxInt64)
 				c.drop(g)
 			}
+			c.cost.Time += time.Since(start)
 		}
 		e.sortTold()
 		out = append(out, e.alerts()...)
@@ -410,7 +414,10 @@ func (e *Engine) take(o *occurrence) {
 		for _, p := range e.edges[h.key] {
 			if !slices.Contains(done, p.from) {
 				done = append(done, p.from)
+				start := time.Now()
 				p.from.take(o)
+				p.from.cost.Taken++
+				p.from.cost.Time += time.Since(start)
 			}
 		}
 	}
@@ -489,6 +496,32 @@ func (e *Engine) Stats() Stats {
 	for _, c := range e.live {
 		out.add(c.stats.with(c))
 	}
+	return out
+}
+
+// Cost is what one correlation cost since it is live.
+type Cost struct {
+	Key   Key
+	About *sigma.Rule // its attributes
+	Taken int64       // events, and alerts of other correlations, that were handed to it
+	Time  time.Duration
+	Peak  int // the most bytes that it held
+	Stats Stats
+}
+
+// Costs lists the correlations, the costly ones first.
+func (e *Engine) Costs() []Cost {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]Cost, 0, len(e.live))
+	for _, level := range e.levels {
+		for _, c := range level {
+			cost := c.cost
+			cost.Key, cost.About, cost.Stats = c.Key, c.Attributes, c.stats.with(c)
+			out = append(out, cost)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Cost) int { return cmp.Compare(b.Time, a.Time) })
 	return out
 }
 

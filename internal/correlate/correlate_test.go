@@ -286,6 +286,29 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestCosts: what each correlation was handed, told and held.
+func TestCosts(t *testing.T) {
+	count := func(key, rule, condition string) Rule {
+		return section(t, key, "type: event_count\nrules: "+rule+"\ntimespan: 1m\ncondition: "+condition)
+	}
+	e := engine(t, Options{Lateness: Unordered}, count("few", "a", "{gte: 2}"), count("idle", "b", "{gte: 2}"), count("over", "few", "{gte: 1}"))
+	tells(t, e, "a@0", "a@1", "a@2", "a@100")
+	e.Finish()
+	got := map[string]Cost{}
+	for _, c := range e.Costs() {
+		got[c.Key.ID] = c
+	}
+	if c := got["few"]; len(got) != 3 || c.Taken != 4 || c.Stats.Told != 1 || c.Peak == 0 || c.Stats.Bytes != 0 || c.Time < 0 || c.About.Title != "few" {
+		t.Errorf("%+v", got)
+	}
+	if c := got["idle"]; c.Taken != 0 || c.Peak != 0 {
+		t.Errorf("%+v", c)
+	}
+	if c := got["over"]; c.Taken != 1 || c.Stats.Told != 1 {
+		t.Errorf("a correlation over another: %+v", c)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	good := func() *sigma.Correlation {
 		return &sigma.Correlation{Type: sigma.ValueCount, Rules: []string{"a"}, Timespan: time.Minute, Fields: []string{"f"}, Bounds: []sigma.Bound{{Op: sigma.BoundGte, Value: 3}}}

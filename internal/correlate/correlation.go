@@ -22,6 +22,7 @@ type correlation struct {
 	oldest, newest *group // by when they were touched
 	events, bytes  int
 	stats          Stats
+	cost           Cost    // what is counted of it here
 	last           *origin // of the last entry: most come from where the one before came from
 
 	parts []part // of the occurrence at hand
@@ -382,6 +383,7 @@ func (c *correlation) evict(g *group) {
 func (c *correlation) pay(g *group, bytes int) {
 	g.bytes += bytes
 	c.bytes += bytes
+	c.cost.Peak = max(c.cost.Peak, c.bytes)
 	c.engine.bytes += bytes
 }
 

@@ -50,11 +50,37 @@ func JSON(folder string) ([]*Lane, error) {
 		{Name: "balanced", takes: func(k kind) bool { return seen[k] <= MaxOfKind }},
 		{Name: "process", takes: kind.process},
 	}
+	err := eachEvent(folder, func(line []byte, k kind) error {
+		seen[k]++
+		for _, l := range lanes {
+			if l.takes(k) {
+				l.Data = append(append(l.Data, line...), '\n')
+				l.Events++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if lanes[0].Events == 0 {
+		return nil, fmt.Errorf("recordings: %s holds no JSON lines", folder)
+	}
+	return lanes, nil
+}
+
+// Lines yields the recorded lane line by line, without line ends; a line is gone with the next.
+func Lines(folder string, yield func(line []byte) error) error {
+	return eachEvent(folder, func(line []byte, _ kind) error { return yield(line) })
+}
+
+func eachEvent(folder string, yield func(line []byte, k kind) error) error {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return nil, fmt.Errorf("recordings: %w", err)
+		return fmt.Errorf("recordings: %w", err)
 	}
 	defer root.Close()
+	var kinds kinds
 	err = container.Walk(root.FS(), folder, container.Options{}, func(item *container.Item) error {
 		if errors.Is(item.Err, container.ErrLink) {
 			return nil
@@ -63,27 +89,17 @@ func JSON(folder string) ([]*Lane, error) {
 			return item.Err
 		}
 		return eachLine(item.Reader(), func(line []byte) error {
-			k, ok := kindOf(line)
+			k, ok := kinds.of(line)
 			if !ok {
 				return nil
 			}
-			seen[k]++
-			for _, l := range lanes {
-				if l.takes(k) {
-					l.Data = append(append(l.Data, line...), '\n')
-					l.Events++
-				}
-			}
-			return nil
+			return yield(line, k)
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("recordings: %w", err)
+		return fmt.Errorf("recordings: %w", err)
 	}
-	if lanes[0].Events == 0 {
-		return nil, fmt.Errorf("recordings: %s holds no JSON lines", folder)
-	}
-	return lanes, nil
+	return nil
 }
 
 func eachLine(r io.Reader, yield func([]byte) error) error {
@@ -99,16 +115,38 @@ func eachLine(r io.Reader, yield func([]byte) error) error {
 	return lines.Err()
 }
 
-// kindOf reads the one event of a line; a line that is none, such as one of a pretty-printed file, is left out.
-func kindOf(line []byte) (kind, bool) {
-	in := jsonl.New(bytes.NewReader(line), jsonl.Options{})
-	ev, err := in.Next()
-	if err != nil {
-		return kind{}, false
+// kinds reads the kinds of lines, one after the other with one reader: a new one has blocks of its own.
+type kinds struct {
+	in   *jsonl.Reader // nil: there is none that can go on
+	line []byte        // what it has not read yet
+}
+
+// Read gives the reader the rest of the line.
+func (k *kinds) Read(p []byte) (int, error) {
+	if len(k.line) == 0 {
+		return 0, io.EOF
 	}
-	k := kind{strings.ToLower(ev.Channel), strings.Clone(ev.EventID)}
-	_, err = in.Next()
-	return k, errors.Is(err, io.EOF)
+	n := copy(p, k.line)
+	k.line = k.line[n:]
+	return n, nil
+}
+
+// of reads the one event of a line; a line that is none, such as one of a pretty-printed file, is left out.
+func (k *kinds) of(line []byte) (found kind, ok bool) {
+	if k.in == nil {
+		k.in = jsonl.New(k, jsonl.Options{Borrow: true})
+	}
+	before := k.in.Stats().Bytes
+	k.line = line
+	ev, err := k.in.Next()
+	if err == nil {
+		found = kind{strings.Clone(strings.ToLower(ev.Channel)), strings.Clone(ev.EventID)}
+		ok = k.in.Stats().Bytes-before == int64(len(line))
+	}
+	if !ok {
+		k.in = nil
+	}
+	return found, ok
 }
 
 // Write builds all lanes and writes them to a folder; evtx is the folder of event logs, otrf that of recordings,

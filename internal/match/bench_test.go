@@ -162,6 +162,20 @@ func benchmarkMatch(b *testing.B, m matcher, events []*event.Event, size int) {
 	b.ReportMetric(float64(len(events)), "events")
 }
 
+// BenchmarkMeasure is the recorded mix with nothing measured, one event in 1,024, as a running node does, and every
+// event.
+func BenchmarkMeasure(b *testing.B) {
+	events, size := recorded(b, lanes[0].want)
+	engine := loaded(b, corpusRules(b, "rules", "rules-emerging-threats"))
+	numbered(events, engine.Names())
+	for _, oneIn := range []int{0, 1024, 1} {
+		b.Run(fmt.Sprintf("one in %d", oneIn), func(b *testing.B) {
+			engine.Measure(oneIn)
+			benchmarkMatch(b, engine, events, size)
+		})
+	}
+}
+
 // cpuTime is the processor time of this process: on a busy machine it says more than the clock.
 func cpuTime() time.Duration {
 	var u syscall.Rusage

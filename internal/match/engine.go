@@ -24,6 +24,7 @@ type Engine struct {
 	// mergers counts the calls of Run: with one, writers leave merging to it much longer.
 	mergers atomic.Int32
 	sample  atomic.Int64 // how many events go by for each one that is measured; 0: none
+	spent   spent
 
 	mu       sync.Mutex    // serialises writers and guards what follows
 	units    map[Key]*unit // everything live
@@ -39,6 +40,15 @@ type unit struct {
 	// removed is the version of the first snapshot without the unit; 0 while it is live. A reader of an
 	// older snapshot still sees it, so that removing costs nothing and every reader sees a whole state.
 	removed atomic.Uint64
+}
+
+// bytes is what its rules take as they were read.
+func (u *unit) bytes() int {
+	n := 0
+	for _, r := range u.rules {
+		n += r.bytes
+	}
+	return n
 }
 
 // valid tells whether the unit may match at a time.
@@ -61,6 +71,7 @@ type snapshot struct {
 	shelves    shelves
 	indicators indicatorSets
 	ruleCount  int
+	ruleBytes  int
 }
 
 // New returns an empty engine. The clock decides what has expired.
@@ -115,11 +126,12 @@ func (e *Engine) Update(add []Compiled, remove []Key) {
 // publish makes the snapshot without some units and with others.
 func (e *Engine) publish(in []*unit, out map[*unit]bool) {
 	old := e.live.Load()
-	next := &snapshot{version: old.version + 1, ruleCount: old.ruleCount}
+	next := &snapshot{version: old.version + 1, ruleCount: old.ruleCount, ruleBytes: old.ruleBytes}
 	change := newChange(e, old.shelves)
 	for u := range out {
 		change.remove(u, next.version)
 		next.ruleCount -= len(u.live)
+		next.ruleBytes -= u.bytes()
 	}
 	e.want(in)
 	for _, u := range in {
@@ -130,6 +142,7 @@ func (e *Engine) publish(in []*unit, out map[*unit]bool) {
 			change.add(live)
 		}
 		next.ruleCount += len(u.live)
+		next.ruleBytes += u.bytes()
 	}
 	next.shelves = change.finish()
 	next.indicators = old.indicators

@@ -188,11 +188,12 @@ func differ(t *testing.T, seed uint64, ruleCount, eventCount int) (rules, hits i
 		}
 	}
 	oracle := match.NewOracle(live)
-	for range eventCount {
+	for i := range eventCount {
 		ev := n.event()
 		if n.IntN(2) == 0 {
 			numbered([]*event.Event{ev}, engine.Names())
 		}
+		engine.Measure(i % 2) // which must not change anything
 		got, want := met(engine, ev), met(oracle, ev)
 		hits += len(want)
 		if !slices.Equal(got, want) {
@@ -203,6 +204,11 @@ func differ(t *testing.T, seed uint64, ruleCount, eventCount int) (rules, hits i
 				}
 			}
 			t.FailNow()
+		}
+	}
+	for _, c := range engine.Profile(ruleCount).Rules {
+		if c.Held > c.Looked || c.Nanoseconds < 0 || len(c.Why) == 0 {
+			t.Errorf("seed %d: %+v\n%s", seed, c, sources[c.RuleID])
 		}
 	}
 	return len(live), hits

@@ -156,28 +156,42 @@ func (s *plainSearch) plainToken(t plainTok) {
 
 // plainSearch is one event being looked through.
 type plainSearch struct {
-	sets   *plainSets
-	record *record
-	now    time.Time
-	cell   *cell
-	found  []plainFound
-	seen   map[*plainEntry]int // -> index in found
+	sets  *plainSets
+	event *event.Event
+	now   time.Time
+	field *event.Field
+	found []plainFound
+	seen  map[*plainEntry]int // -> index in found
 }
 
-// match appends every indicator that the record holds, each once, with all fields it was met in.
-func (s *plainSets) match(r *record, now time.Time, out []plainFound) []plainFound {
-	look := plainSearch{sets: s, record: r, now: now, found: out}
-	for i := range r.cells {
-		look.cell = &r.cells[i]
-		uses := s.fields[look.cell.name]
+// match appends every indicator that the event holds, each once, with all fields it was met in.
+func (s *plainSets) match(ev *event.Event, now time.Time, out []plainFound) []plainFound {
+	look := plainSearch{sets: s, event: ev, now: now, found: out}
+	for i := range ev.Fields {
+		look.field = &ev.Fields[i]
+		uses := s.fields[look.field.Name]
 		if uses == 0 {
 			continue
 		}
-		for _, text := range look.cell.texts {
+		for _, text := range plainTexts(look.field.Value) {
 			look.text(uses, strings.TrimSpace(text))
 		}
 	}
 	return look.found
+}
+
+// plainTexts are a field's values that are not null.
+func plainTexts(v event.Value) (out []string) {
+	switch v.Kind {
+	case event.Null:
+		return nil
+	case event.List:
+		for _, item := range v.Items {
+			out = append(out, plainTexts(item)...)
+		}
+		return out
+	}
+	return []string{v.Text}
 }
 
 func (s *plainSearch) text(uses use, text string) {
@@ -243,8 +257,8 @@ func (s *plainSearch) met(list []*plainEntry) {
 			s.found = append(s.found, plainFound{plainEntry: one})
 		}
 		f := &s.found[i]
-		if n := len(f.fields); n == 0 || f.fields[n-1].Name != s.cell.name {
-			f.fields = append(f.fields, event.Field{Name: s.cell.name, Value: s.cell.value})
+		if n := len(f.fields); n == 0 || f.fields[n-1].Name != s.field.Name {
+			f.fields = append(f.fields, *s.field)
 		}
 	}
 }
@@ -303,11 +317,12 @@ func (s *plainSearch) address(text string) bool {
 // url looks a URL up, and its host. A bare path belongs to the event's host.
 func (s *plainSearch) url(text string) {
 	if strings.HasPrefix(text, "/") {
-		c := s.record.find("cs-host")
-		if c == nil || len(c.texts) == 0 {
+		host, _ := s.event.Get("cs-host")
+		texts := plainTexts(host)
+		if len(texts) == 0 {
 			return
 		}
-		text = c.texts[0] + text
+		text = texts[0] + text
 	}
 	if len(text) > indicator.MaxValue {
 		text = text[:indicator.MaxValue] // too long for any indicator, but it has a host
@@ -350,7 +365,7 @@ func (s *plainSearch) hashes(text string) {
 			if named {
 				continue
 			}
-			t = bareHash(s.cell.name, digits)
+			t = bareHash(s.field.Name, digits)
 		}
 		s.lookup(t, fold(digits))
 	}

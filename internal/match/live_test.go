@@ -158,7 +158,7 @@ func TestCosts(t *testing.T) {
 	if len(e.Costs()) != 0 {
 		t.Error("measured without being asked to")
 	}
-	e.Measure(2)
+	e.Measure(1)
 	for range 10 {
 		hits(e, fields("F", "cab"))
 	}
@@ -170,10 +170,10 @@ func TestCosts(t *testing.T) {
 	for _, c := range e.Costs() {
 		got[c.RuleID] = c
 	}
-	if c := got["r"]; c.Looked != 6 || c.Held != 5 || c.Time <= 0 || c.Title != "t" {
+	if c := got["r"]; c.Looked != 12 || c.Held != 10 || c.Time < 0 || c.Title != "t" {
 		t.Errorf("common rule: %+v", c)
 	}
-	if c := got["rare"]; c.Looked > 1 || c.Held != 0 {
+	if c := got["rare"]; c.Looked != 2 || c.Held != 0 {
 		t.Errorf("rare rule: %+v", c)
 	}
 	if s := e.Stats(); s.Rules != 2 || s.Atoms < 3 || s.Fields < 2 || s.Bytes == 0 || s.Buckets != 1 {

@@ -83,7 +83,7 @@ func CompileSigma(key Key, rules ...*sigma.Rule) (Compiled, error) {
 		out.rules = append(out.rules, &rule{
 			index:     i,
 			detection: &sigma.Detection{Selections: r.Detection.Selections, Condition: r.Detection.Condition},
-			logsource: r.Logsource, eventIDs: ids, fields: r.FieldNames(), values: valuesOf(&r.Detection),
+			logsource: r.Logsource, eventIDs: ids, fields: r.FieldNames(), values: valuesOf(&r.Detection), bytes: bytesOf(r),
 			Attribution: Attribution{
 				RuleID: r.ID, Title: r.Title, Level: r.Level, Author: r.Author, License: r.License, Tags: r.Tags,
 			},
@@ -112,6 +112,7 @@ type rule struct {
 	fields    []string // that it names, in order
 	values    int      // that it has
 	index     int      // among those of its key
+	bytes     int      // that it takes as it was read, roughly
 	Attribution
 }
 

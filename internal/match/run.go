@@ -17,8 +17,9 @@ type scratch struct {
 	run         program.Run
 	full        event.Event // the event with all its fields, where it came without
 	met         []met
-	texts       []string // of EventID, where it is a list
-	events      int64    // while rules are measured
+	texts       []string  // of EventID, where it is a list
+	left        int64     // events until one is measured, while there are any
+	cost        measuring // of the event at hand, if it is measured
 
 	found []found
 }
@@ -37,9 +38,17 @@ func newScratch(e *Engine) *scratch {
 // Match calls yield for every rule and indicator that the event meets, rules first, in an order that
 // depends only on how intelligence was added. The event is only read; yield may keep the hit.
 func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
-	live := e.live.Load()
 	s := e.pool.Get().(*scratch)
 	defer e.pool.Put(s)
+	if s.run.Profile = s.measured(e.sample.Load()); s.run.Profile {
+		e.measure(ev, s, yield)
+		return
+	}
+	e.match(ev, s, yield)
+}
+
+func (e *Engine) match(ev *event.Event, s *scratch, yield func(Hit)) {
+	live := e.live.Load()
 	var p *plan
 	if ev.Choice != nil {
 		p = e.chosen(ev, live)
@@ -55,7 +64,11 @@ func (e *Engine) Match(ev *event.Event, yield func(Hit)) {
 		e.rules(ev, p, s, yield)
 	}
 	if live.indicators.count > 0 {
-		s.found = live.indicators.match(ev, e.now(), s.found[:0])
+		if s.run.Profile {
+			s.found = s.timed(&live.indicators, ev, e.now())
+		} else {
+			s.found = live.indicators.match(ev, e.now(), s.found[:0])
+		}
 		for _, f := range s.found {
 			yield(f.hit())
 		}
@@ -89,7 +102,6 @@ func (e *Engine) rules(ev *event.Event, p *plan, s *scratch, yield func(Hit)) {
 	live := p.live
 	s.raw.Load(nil, ev.Fields, ev.Names)
 	s.met = s.met[:0]
-	s.run.Profile = s.measured(e.sample.Load())
 	var viewed *view
 	for i := range p.steps {
 		st := &p.steps[i]

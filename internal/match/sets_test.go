@@ -119,9 +119,7 @@ func (p *pair) meet(t *testing.T, ev *event.Event) int {
 	for _, f := range p.sets.match(ev, p.now, nil) {
 		got = append(got, showOne(f.unit, &f.ind, f.fields))
 	}
-	var r record
-	r.load(ev)
-	for _, f := range newPlainSets(p.live).match(&r, p.now, nil) {
+	for _, f := range newPlainSets(p.live).match(ev, p.now, nil) {
 		want = append(want, showOne(f.unit, f.ind, f.fields))
 	}
 	if g, w := show(got), show(want); g != w {

@@ -3,19 +3,25 @@ package match_test
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"shieldwall/internal/decode/evtx"
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
 )
 
+type meeter func(*event.Event, func(match.Hit))
+
 // verdicts reads JSON lines and writes what each event meets.
-func verdicts(t *testing.T, data []byte, opts jsonl.Options, meet func(*event.Event, func(match.Hit))) (out []string) {
+func verdicts(t *testing.T, data []byte, opts jsonl.Options, meet meeter) (out []string) {
 	t.Helper()
 	in := jsonl.New(bytes.NewReader(data), opts)
 	for {
@@ -23,16 +29,60 @@ func verdicts(t *testing.T, data []byte, opts jsonl.Options, meet func(*event.Ev
 		if err != nil {
 			return out
 		}
-		var met []string
-		meet(ev, func(h match.Hit) {
-			fields := ""
-			for _, f := range h.Fields {
-				fields += fmt.Sprintf(" %s=%v", f.Name, f.Value)
+		out = append(out, verdict(ev, meet))
+	}
+}
+
+func verdict(ev *event.Event, meet meeter) string {
+	var met []string
+	meet(ev, func(h match.Hit) {
+		fields := ""
+		for _, f := range h.Fields {
+			fields += fmt.Sprintf(" %s=%v", f.Name, f.Value)
+		}
+		met = append(met, h.RuleID+fields)
+	})
+	slices.Sort(met)
+	return ev.Record + " " + strings.Join(met, "; ")
+}
+
+// TestEventLogs: on all event logs, taken apart as far as the rules ask, the engine finds what the plain evaluator
+// finds in whole records.
+func TestEventLogs(t *testing.T) {
+	rules := corpusRules(t, allFolders...)
+	e, oracle := loaded(t, rules), match.NewOracle(rules)
+	records, hits := 0, 0
+	err := filepath.WalkDir(corpus(t, "evtx"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".evtx" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		read := func(opts evtx.Options, meet meeter) (out []string) {
+			_, err = evtx.New(bytes.NewReader(data), int64(len(data)), opts).Read(func(ev *event.Event) error {
+				out = append(out, verdict(ev, meet))
+				return nil
+			})
+			return out
+		}
+		want := read(evtx.Options{}, oracle.Match)
+		got := read(evtx.Options{Names: e.Names(), Sparse: true, Borrow: true}, e.Match)
+		for i := range want {
+			if i >= len(got) || got[i] != want[i] {
+				t.Fatalf("%s, record %d:\n%v\nwant %v", path, i, got[min(i, len(got)-1)], want[i])
 			}
-			met = append(met, h.RuleID+fields)
-		})
-		slices.Sort(met)
-		out = append(out, ev.Record+" "+strings.Join(met, "; "))
+			hits += strings.Count(want[i], "-")
+		}
+		records += len(want)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if records < 6000 || hits < 2000 {
+		t.Errorf("only %d records and %d hits were compared", records, hits)
 	}
 }
 
@@ -117,7 +167,7 @@ func TestKeywords(t *testing.T) {
 func TestSparseCorpus(t *testing.T) {
 	var lines []byte
 	recorded(t, func(n int, line []byte) bool {
-		if n%97 == 0 {
+		if n%every() == 0 {
 			lines = append(append(lines, line...), '\n')
 		}
 		return false

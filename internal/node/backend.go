@@ -45,6 +45,7 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 	}
 	d := s.detector.Stats()
 	out.Rules, out.Indicators, out.Events, out.Detections = d.Rules, d.Indicators, d.Events, d.Detections
+	out.Engine = s.engine.Size()
 	out.Suppressed, out.Muted, out.NotLive = d.Suppressed, d.Muted, d.Rejected
 	for _, l := range d.Loudest {
 		out.Loudest = append(out.Loudest, status.Loud(l))
@@ -57,6 +58,11 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 		return err
 	})
 	return out, err
+}
+
+// Profile says what matching has cost since the start.
+func (n *Node) Profile(_ context.Context, most int) (status.Profile, error) {
+	return n.current.Load().detector.Profile(most), nil
 }
 
 // PageLink is a new one-time link to the page.

@@ -55,6 +55,9 @@ type Options struct {
 	Merge bool
 	// Own are files that the caller writes meanwhile: they are not read, though a path may lead to them.
 	Own []os.FileInfo
+	// Measure makes Stats.Profile of one in so many events, with at most Costliest rules; 0: there is none.
+	Measure   int
+	Costliest int
 	// Jobs is how many files are read at once; 0 means one a processor. The output is the same for any number.
 	Jobs int
 
@@ -147,6 +150,8 @@ type Stats struct {
 	// the first maxTallied that detected anything.
 	Levels  map[string]int64 `json:"levels"`
 	Loudest []Loud           `json:"loudest"`
+	// Profile is there if Options.Measure asks for it.
+	Profile *status.Profile `json:"profile,omitempty"`
 }
 
 // Run loads, scans and writes. The error says that the scan could not be done or finished: a path of rules
@@ -173,6 +178,7 @@ func Run(ctx context.Context, opt Options) (stats Stats, err error) {
 	start, cpu, before := opt.Now(), cpuTime(), s.engine.IndicatorStats().Cut
 	err = s.readAll(cancel)
 	s.stats.Correlations.add(s.correlations.Stats())
+	s.profile()
 	s.stopped()
 	s.stats.TextsCut = int64(s.engine.IndicatorStats().Cut - before)
 	if out != nil {
@@ -239,6 +245,7 @@ func (s *scanner) load() error {
 	}
 	s.engine, s.patterns = match.New(s.opt.Now), intel.patterns
 	s.engine.Update(compiled, nil)
+	s.engine.Measure(s.opt.Measure)
 	return nil
 }
 

@@ -7,6 +7,7 @@
 package sequence
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,6 +84,7 @@ type state struct {
 	work      int64  // saved up
 	events    int64  // that work was saved for
 	stopped   string // why; empty while it runs
+	cost      Cost   // but for what is kept
 }
 
 // kept is one remembered observation.
@@ -174,6 +176,36 @@ func (p *Patterns) Stats() Stats {
 	return p.stats.Stats
 }
 
+// Cost is what one pattern cost since it is live.
+type Cost struct {
+	Key object.Key
+	// Asked counts the events that were likely, Held those that completed the pattern.
+	Asked, Held int64
+	Time        time.Duration
+	// Kept observations wait for others; there is place for Room.
+	Kept, Room int
+	Stopped    string // why; empty while it runs
+}
+
+// Costs lists the patterns that were asked, the costly ones first.
+func (p *Patterns) Costs() []Cost {
+	var out []Cost
+	p.mu.RLock()
+	for key, s := range p.live {
+		s.mu.Lock()
+		if c := s.cost; c.Asked > 0 {
+			c.Key, c.Kept, c.Room, c.Stopped = key, len(s.kept), s.room, s.stopped
+			out = append(out, c)
+		}
+		s.mu.Unlock()
+	}
+	p.mu.RUnlock()
+	slices.SortFunc(out, func(a, b Cost) int {
+		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Key.Publisher, b.Key.Publisher), cmp.Compare(a.Key.ID, b.Key.ID))
+	})
+	return out
+}
+
 // Glance is one event being looked at; it is for one goroutine.
 type Glance struct {
 	patterns *Patterns
@@ -201,6 +233,13 @@ func (g *Glance) Confirm(key object.Key) (others []string, ok bool) {
 	if s == nil || !s.runs() { // withdrawn, or stopped
 		return nil, false
 	}
+	start := time.Now()
+	others, ok = g.confirm(s)
+	s.book(ok, time.Since(start))
+	return others, ok
+}
+
+func (g *Glance) confirm(s *state) (others []string, ok bool) {
 	if !g.ready {
 		g.objects, g.ready = observed.Objects(g.event), true
 	}
@@ -258,6 +297,17 @@ func (s *state) runs() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stopped == ""
+}
+
+// book notes what asking the pattern once cost.
+func (s *state) book(held bool, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cost.Asked++
+	s.cost.Time += took
+	if held {
+		s.cost.Held++
+	}
 }
 
 // pay takes work off what was saved up for the events that there were.

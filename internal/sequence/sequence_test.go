@@ -141,6 +141,42 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestCosts: what patterns were asked and answered.
+func TestCosts(t *testing.T) {
+	p := New()
+	for id, text := range map[string]string{
+		"chain": "[process:command_line = 'a'] FOLLOWEDBY [process:command_line = 'b']", "one": "[process:command_line = 'a']", "idle": "[process:command_line = 'a']",
+	} {
+		if err := p.Add(object.Key{ID: id}, pattern(t, text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(id, line string, second float64) {
+		g := p.Look(command(line, second), at(second))
+		g.Confirm(object.Key{ID: id})
+	}
+	ask("one", "a", 1)
+	ask("one", "b", 2)
+	ask("chain", "a", 1)
+	ask("chain", "b", 2)
+	ask("chain", "a", 3)
+	ask("nobody", "a", 4)
+	got := map[string]Cost{}
+	for _, c := range p.Costs() {
+		got[c.Key.ID] = c
+	}
+	if c := got["one"]; len(got) != 2 || c.Asked != 2 || c.Held != 1 || c.Room != 0 || c.Time < 0 {
+		t.Errorf("%+v", got)
+	}
+	if c := got["chain"]; c.Asked != 3 || c.Held != 1 || c.Kept != 1 || c.Room < 2 || c.Stopped != "" {
+		t.Errorf("%+v", c)
+	}
+	p.Remove(object.Key{ID: "chain"})
+	if c := p.Costs(); len(c) != 1 || c[0].Key.ID != "one" {
+		t.Errorf("of what is live: %+v", c)
+	}
+}
+
 // TestStopped: a pattern whose searches are given up again and again is stopped and named.
 func TestStopped(t *testing.T) {
 	group := "([process:command_line LIKE 'a%'] FOLLOWEDBY [process:command_line LIKE '%b'] FOLLOWEDBY [process:command_line LIKE '%c%']) WITHIN 9 SECONDS"

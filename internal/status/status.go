@@ -33,6 +33,8 @@ type Node struct {
 	Unusable []Unusable `json:"unusable,omitempty"`
 	// Rejected counts objects that peers shared and this node refused, by reason.
 	Rejected map[string]int64 `json:"rejected,omitempty"`
+	// Engine is what the matcher is made of.
+	Engine Engine `json:"engine"`
 }
 
 // Loud is a rule that fired too often on one host, and how many of its detections were not written.

@@ -31,7 +31,7 @@ var views = []view{
 	{"overview", "/", "Overview", []string{"figures", "mesh", "detections", "protect", "sightings", "objects"}, 60},
 	{"alliance", "/alliance", "Alliance", []string{"mesh", "roster", "members"}, 1000},
 	{"detections", "/detections", "Detections", []string{"detections"}, 200},
-	{"objects", "/objects", "Objects", []string{"objects"}, 300},
+	{"objects", "/objects", "Objects", []string{"engine", "objects"}, 300},
 	{"sightings", "/sightings", "Sightings", []string{"sightings"}, 300},
 	{"protection", "/protection", "Protection", []string{"protect", "publications"}, 200},
 }

@@ -124,6 +124,9 @@ func (f *frame) Figures() []figure {
 	if n.NotLive > 0 {
 		armed.Note, armed.Warn = brief(int64(n.NotLive))+" objects cannot be matched", true
 	}
+	if held := n.Engine.RuleBytes + n.Engine.ProgramBytes + n.Engine.IndicatorBytes; held > 0 && !armed.Warn {
+		armed.Note += ", " + size(int64(held))
+	}
 	if f.Deaf() {
 		armed.Note, armed.Warn = "nothing to match with", true
 	}
@@ -304,6 +307,16 @@ func (f *frame) Objects() []objectRow {
 		})
 	}
 	return rows
+}
+
+// Engine is what the matcher is made of.
+func (f *frame) Engine() []fact {
+	e := f.node.Engine
+	return []fact{
+		{Name: "rules", Value: count(e.Rules)}, {Name: "rules as read", Value: size(int64(e.RuleBytes))}, {Name: "rules compiled", Value: size(int64(e.ProgramBytes))},
+		{Name: "indicators", Value: count(e.Indicators)}, {Name: "indicators' memory", Value: size(int64(e.IndicatorBytes))},
+		{Name: "rules not merged yet", Value: count(e.Delta)}, {Name: "merges", Value: count(e.Merges)},
+	}
 }
 
 // maxReasons bounds the list of reasons for refusing objects.

@@ -96,6 +96,7 @@ func populated() *fake {
 		},
 		Log: status.Log{ID: "pl-cert/4be1", Size: 40, Root: "mX9w"}, Protect: status.Protect{Pairs: 12, Waiting: 3, P50: 11.4, P95: 38, P99: 71, Max: 95000},
 		Objects: 24771, Rules: 3757, Indicators: 1204331, Events: 321805112, Detections: 3, Rejected: map[string]int64{"unknown marking": 3},
+		Engine: status.Engine{Rules: 3757, RuleBytes: 14 << 20, ProgramBytes: 7 << 20, Indicators: 1204331, IndicatorBytes: 23 << 20, Delta: 12, Merges: 1003},
 	}
 	f.node.Alliance.Members[5].Suspended = true
 	for i := range 3 {
@@ -246,7 +247,7 @@ func TestPagesShowEverything(t *testing.T) {
 	for path, want := range map[string][]string{
 		"/": {
 			"north-wall", "one officer signs the roster alone", "The roster expires in 10 d", "lv-cert (unreachable)", "se-ncsc (suspended)",
-			"3,757", "1.2M indicators", "322M", "3 refused", "22:40:02", "23:40", "Shadow copies deleted 0", "Live detections", "DynoWiper",
+			"3,757", "1.2M indicators, 44 MiB", "322M", "3 refused", "22:40:02", "23:40", "Shadow copies deleted 0", "Live detections", "DynoWiper",
 			"TLP:AMBER&#43;STRICT", "1,234", "11 ms", "p95 38 ms", "250 behind",
 		},
 		"/alliance": {
@@ -257,7 +258,7 @@ func TestPagesShowEverything(t *testing.T) {
 			"critical", "rule-1", "A. Author", "DC01.example", "vssadmin delete shadows /all", "CommandLine", "fi-ncsc", "attack.t1490", "DRL 1.1",
 			"2026-11-23 22:40:02.000 UTC, 2026-11-23 23:40:02 CET",
 		},
-		"/objects":    {"DynoWiper", "ee-cert", "group:states", "withdrawn", "indicator--0", "TLP:GREEN", "2025-10-19", "unknown marking"},
+		"/objects":    {"DynoWiper", "ee-cert", "group:states", "withdrawn", "indicator--0", "TLP:GREEN", "2025-10-19", "unknown marking", "Matcher", "14 MiB", "7 MiB", "23 MiB", "1,204,331", "1,003"},
 		"/sightings":  {"Shadow copies", "1,234", "21:40:02", "22:40:02"},
 		"/protection": {"5 of 6", "0 of 6", "41 s", "12 ms", "71 ms", "1.6 min", "confirmed by 5 of 6", "not confirmed yet by any of 6", "100 s"},
 	} {

@@ -15,12 +15,14 @@ func (c *compiler) index(trees []*node) {
 		needs[i] = c.need(tree, true, c.needOf)
 	}
 	c.demote(trees, needs)
+	c.filed = make([]Filing, len(trees))
 	rules := map[needleOf][]uint32{}
 	present := map[event.Slot][]uint32{}
 	var order []needleOf
 	for i, n := range needs {
 		if !n.sound {
 			c.always = append(c.always, uint32(i))
+			c.filed[i] = Always
 			c.stats.Always++
 			continue
 		}
@@ -34,6 +36,7 @@ func (c *compiler) index(trees []*node) {
 			}
 		}
 		if len(n.present) > 0 {
+			c.filed[i] = ByField
 			c.stats.Present++
 		}
 		for _, slot := range n.present {
@@ -94,7 +97,7 @@ func (l *lists) add(items []uint32) {
 
 // measure estimates the program's memory.
 func (c *compiler) measure() {
-	n := 20*len(c.atoms) + 12*len(c.code) + 4*len(c.entry) + 4*(len(c.rules.items)+len(c.rules.starts)) +
+	n := 20*len(c.atoms) + 12*len(c.code) + 5*len(c.entry) + 4*(len(c.rules.items)+len(c.rules.starts)) +
 		4*(len(c.proves.items)+len(c.proves.starts)) + 4*len(c.members) + 32*len(c.networks) + 48*len(c.globs)
 	for _, l := range c.literals {
 		n += 28 + len(l)

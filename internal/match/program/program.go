@@ -9,7 +9,6 @@ package program
 
 import (
 	"slices"
-	"time"
 
 	"shieldwall/internal/event"
 	"shieldwall/internal/match/literal"
@@ -26,6 +25,7 @@ type Program struct {
 	keywords *fieldIndex // witnesses that may stand in any field; nil: none
 	present  []presence
 	always   []uint32 // rules without a witness
+	filed    []Filing // by rule
 	// By witness: the rules that have it, and the atoms it proves.
 	rules, proves lists
 
@@ -64,6 +64,18 @@ const (
 	fail int32 = -2
 )
 
+// Filing says when a rule is looked at.
+type Filing uint8
+
+const (
+	ByText  Filing = iota // where a field holds one of its witnesses
+	ByField               // wherever a field is there at all
+	Always                // for every event that meets the program
+)
+
+// Filing says when a rule is looked at.
+func (p *Program) Filing(rule uint32) Filing { return p.filed[rule] }
+
 // Stats says what a program is made of.
 type Stats struct {
 	Rules     int // in it
@@ -89,7 +101,7 @@ type Run struct {
 	// NoKeywords says that the record's own text has been looked through: of all fields only those of the view
 	// may answer a question about any of them with yes (MayHoldKeyword).
 	NoKeywords bool
-	// Profile makes Run measure each rule looked at and fill Costs.
+	// Profile makes Match measure each rule looked at and fill Costs.
 	Profile bool
 	Costs   []Cost
 
@@ -98,13 +110,6 @@ type Run struct {
 	answers    []uint32 // by atom: the epoch of the answer, doubled, and the answer
 	seen       []uint32 // by rule: the epoch in which it became a candidate
 	candidates []uint32
-}
-
-// Cost is what looking at one rule cost.
-type Cost struct {
-	Rule uint32
-	Held bool
-	Time time.Duration
 }
 
 // Match finds the rules that hold for a record.
@@ -130,24 +135,17 @@ func (p *Program) Match(r *Record, x *Run) {
 		}
 	}
 	x.propose(p.always)
-	for _, rule := range x.candidates {
-		if x.Profile {
-			p.measure(rule, r, x)
-		} else if p.run(p.entry[rule], r, x) {
-			x.Rules = append(x.Rules, rule)
+	if x.Profile {
+		p.measure(r, x)
+	} else {
+		for _, rule := range x.candidates {
+			if p.run(p.entry[rule], r, x) {
+				x.Rules = append(x.Rules, rule)
+			}
 		}
 	}
 	x.Looked += len(x.candidates)
 	slices.Sort(x.Rules)
-}
-
-func (p *Program) measure(rule uint32, r *Record, x *Run) {
-	start := time.Now()
-	held := p.run(p.entry[rule], r, x)
-	x.Costs = append(x.Costs, Cost{rule, held, time.Since(start)})
-	if held {
-		x.Rules = append(x.Rules, rule)
-	}
 }
 
 // start makes the memory ready for a program.
@@ -159,6 +157,11 @@ func (x *Run) start(p *Program) {
 	if n := len(p.entry); n > len(x.seen) {
 		x.seen = append(x.seen, make([]uint32, n-len(x.seen))...)
 	}
+	x.forget()
+}
+
+// forget makes all answers unknown.
+func (x *Run) forget() {
 	if x.epoch++; x.epoch == 1<<31 {
 		clear(x.answers)
 		clear(x.seen)

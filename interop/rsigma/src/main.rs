@@ -1,110 +1,116 @@
-//! Times rsigma-eval: JSON lines in, verdicts out, on one thread.
+//! Runs the engine rsigma-eval on JSON lines, on one thread.
 //!
-//! usage: rsigma-lane LANE.jsonl SECONDS RULES_DIR...
+//!     rsigma-lane check MAP RULES_DIR... <LINES         what it detects
+//!     rsigma-lane time LANE SECONDS [--bloom] [--cross-rule-ac] MAP RULES_DIR...
 //!
-//! It prints one line of JSON: rules, events, hits (of one pass), seconds, events_per_second (the median over passes).
-//! Each event is evaluated against the rules of its logsource, as this engine's own documentation advises; the
-//! logsource is told by channel and event id, for rules name no channels.
+//! MAP is the rule base's tests/thor.yml. `check` prints JSON lines: {"rules", "rejected"}, then {"event", "rule",
+//! "channel", "id"} for each detection, by the line's number from 0. `time` goes over a lane in memory once to warm
+//! up, then again and again for so many seconds, and prints one line of JSON. An event is evaluated against the rules
+//! of its logsource, as this engine's guide to performance advises; the two switches are its other options for speed.
 
-use std::{env, fs, path::Path, time::Instant};
+mod event;
+mod logsource;
 
-use rsigma_eval::{Engine, event::JsonEvent};
-use rsigma_parser::LogSource;
-use serde_json::Value;
+use std::{
+    env, fs,
+    io::{self, BufRead, BufWriter, Write},
+    path::Path,
+    time::Instant,
+};
 
-/// The Sysmon categories of the rule base.
-fn category(id: &str, event: &Value) -> Option<&'static str> {
-    Some(match id {
-        "1" => "process_creation",
-        "2" => "file_change",
-        "3" => "network_connection",
-        "6" => "driver_load",
-        "7" => "image_load",
-        "8" => "create_remote_thread",
-        "9" => "raw_access_thread",
-        "10" => "process_access",
-        "11" => "file_event",
-        "12" => match event.get("EventType").and_then(Value::as_str) {
-            Some("CreateKey") => "registry_add",
-            Some("DeleteKey" | "DeleteValue") => "registry_delete",
-            _ => "registry_event",
-        },
-        "13" => "registry_set",
-        "14" => "registry_rename",
-        "15" => "create_stream_hash",
-        "17" | "18" => "pipe_created",
-        "19" | "20" | "21" => "wmi_event",
-        "22" => "dns_query",
-        "23" | "26" => "file_delete",
-        "25" => "process_tampering",
-        _ => return None,
-    })
+use logsource::Router;
+use rsigma_eval::{Engine, EvaluationResult, event::JsonEvent};
+use serde_json::{Value, json};
+
+const USAGE: &str = "usage: rsigma-lane check MAP RULES_DIR... | rsigma-lane time LANE SECONDS [--bloom] [--cross-rule-ac] MAP RULES_DIR...";
+
+struct Lane {
+    engine: Engine,
+    router: Router,
+    rules: usize,
+    rejected: Vec<String>,
 }
 
-/// The logsource of a flat Windows event.
-fn logsource(event: &Value) -> LogSource {
-    let text = |name: &str| match event.get(name) {
-        Some(Value::String(s)) => s.clone(),
-        Some(Value::Number(n)) => n.to_string(),
-        _ => String::new(),
-    };
-    let (channel, id) = (text("Channel").to_lowercase(), text("EventID"));
-    let (service, category) = match channel.as_str() {
-        "microsoft-windows-sysmon/operational" => (Some("sysmon"), category(&id, event)),
-        "security" => (Some("security"), (id == "4688").then_some("process_creation")),
-        "system" => (Some("system"), None),
-        "application" => (Some("application"), None),
-        "windows powershell" => (Some("powershell-classic"), None),
-        "microsoft-windows-powershell/operational" => (
-            Some("powershell"),
-            match id.as_str() {
-                "4103" => Some("ps_module"),
-                "4104" => Some("ps_script"),
-                _ => None,
-            },
-        ),
-        _ => (None, None),
-    };
-    LogSource {
-        product: Some("windows".into()),
-        category: category.map(Into::into),
-        service: service.map(Into::into),
-        definition: None,
-        custom: Default::default(),
+impl Lane {
+    fn new(mut engine: Engine, map: &str, folders: &[String]) -> Self {
+        let router = Router::new(&fs::read_to_string(map).expect(map));
+        let (mut rules, mut rejected) = (Vec::new(), Vec::new());
+        for folder in folders {
+            let found = rsigma_parser::parse_sigma_directory(Path::new(folder)).expect(folder);
+            rejected.extend(found.errors);
+            rules.extend(found.rules);
+        }
+        let copies: Vec<_> = rules.iter().flat_map(|r| router.copies(r)).collect();
+        for (i, err) in engine.add_rules(&copies) {
+            rejected.push(format!("{}: {err}", copies[i].title));
+        }
+        Lane { engine, router, rules: rules.len(), rejected }
+    }
+
+    fn evaluate(&self, line: &str) -> (Vec<EvaluationResult>, Value) {
+        let mut value: Value = serde_json::from_str(line).expect("a lane holds JSON lines");
+        event::flatten(&mut value);
+        let class = self.router.class(&value);
+        event::rename(&mut value, class);
+        (self.engine.evaluate_with_logsource(&JsonEvent::borrow(&value), &class.source), value)
+    }
+
+    /// One pass: events and detections.
+    fn pass(&self, lane: &str) -> (usize, usize) {
+        lane.lines().fold((0, 0), |(events, hits), line| (events + 1, hits + self.evaluate(line).0.len()))
     }
 }
 
-fn pass(engine: &Engine, lane: &str) -> (usize, usize) {
-    let (mut events, mut hits) = (0, 0);
-    for line in lane.lines().filter(|l| !l.is_empty()) {
-        let value: Value = serde_json::from_str(line).expect("the lane holds JSON lines");
-        hits += engine.evaluate_with_logsource(&JsonEvent::borrow(&value), &logsource(&value)).len();
-        events += 1;
+fn check(lane: &Lane) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    writeln!(out, "{}", json!({"rules": lane.rules, "rejected": lane.rejected}))?;
+    for (i, line) in io::stdin().lock().lines().enumerate() {
+        let (hits, event) = lane.evaluate(&line?);
+        for hit in hits {
+            writeln!(out, "{}", json!({"event": i, "rule": hit.header.rule_id, "channel": event["Channel"], "id": event["EventID"]}))?;
+        }
     }
-    (events, hits)
+    out.flush()
 }
 
-fn main() {
-    let args: Vec<String> = env::args().collect();
-    let [_, lane, seconds, rules @ ..] = args.as_slice() else {
-        panic!("usage: rsigma-lane LANE.jsonl SECONDS RULES_DIR...")
-    };
-    let seconds: f64 = seconds.parse().expect("SECONDS is a number");
+fn time(lane: &Lane, path: &str, seconds: f64) {
+    let data = fs::read_to_string(path).expect(path);
+    let (events, hits) = lane.pass(&data);
+    let (start, cpu, mut passes) = (Instant::now(), cpu_seconds(), 0);
+    while passes == 0 || start.elapsed().as_secs_f64() < seconds {
+        assert_eq!(lane.pass(&data), (events, hits));
+        passes += 1;
+    }
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    println!("{}", json!({"rules": lane.rules, "events": events, "hits": hits, "passes": passes, "seconds": wall, "cpu_seconds": cpu}));
+}
+
+/// What this thread, the only one, had of a processor.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/schedstat").expect("/proc/self/schedstat");
+    let nanoseconds = stat.split(' ').next().and_then(|s| s.parse::<f64>().ok());
+    nanoseconds.expect("a number") / 1e9
+}
+
+fn main() -> io::Result<()> {
+    let args: Vec<String> = env::args().skip(1).collect();
     let mut engine = Engine::new();
-    for dir in rules {
-        let collection = rsigma_parser::parse_sigma_directory(Path::new(dir)).expect("rules");
-        engine.add_rules(&collection.rules);
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["check", map, ..] => check(&Lane::new(engine, map, &args[2..])),
+        ["time", path, seconds, rest @ ..] => {
+            let switches = rest.iter().take_while(|a| a.starts_with("--")).count();
+            for switch in &rest[..switches] {
+                match *switch {
+                    "--bloom" => engine.set_bloom_prefilter(true),
+                    "--cross-rule-ac" => engine.set_cross_rule_ac(true),
+                    _ => panic!("{USAGE}"),
+                }
+            }
+            let [map, ..] = rest[switches..] else { panic!("{USAGE}") };
+            let lane = Lane::new(engine, map, &args[3 + switches + 1..]);
+            time(&lane, path, seconds.parse().expect("SECONDS is a number"));
+            Ok(())
+        }
+        _ => panic!("{USAGE}"),
     }
-    let lane = fs::read_to_string(lane).expect("the lane");
-    let (start, mut rates, mut last) = (Instant::now(), Vec::new(), (0, 0));
-    while rates.is_empty() || start.elapsed().as_secs_f64() < seconds {
-        let begun = Instant::now();
-        last = pass(&engine, &lane);
-        rates.push(last.0 as f64 / begun.elapsed().as_secs_f64());
-    }
-    rates.sort_by(f64::total_cmp);
-    println!(
-        "{{\"rules\":{},\"events\":{},\"hits\":{},\"seconds\":{:.1},\"events_per_second\":{:.0}}}",
-        engine.rule_count(), last.0, last.1, start.elapsed().as_secs_f64(), rates[rates.len() / 2]
-    );
 }
