@@ -149,8 +149,8 @@ func TestNothingIsLostInSilence(t *testing.T) {
 		}
 	}
 	got := run(t, Options{Rules: []string{corpus(t, "sigma", "rules", "windows")}, Paths: []string{dir}})
-	if got.Events <= whole.Events || got.Events >= 2*whole.Events || whole.Events == 0 {
-		t.Errorf("%d events; the log has %d, its first half some of them", got.Events, whole.Events)
+	if got.Events <= whole.Events || got.Events > 2*whole.Events || whole.Events == 0 {
+		t.Errorf("%d events; the log has %d, and of a half of it as it was packed some are left", got.Events, whole.Events)
 	}
 	for source, want := range map[string]string{
 		"cut.gz": "unexpected EOF", "headless": "file header", "none.evtx": "neither an event log", "x.7z": "7z: archives of this kind are not opened",
