@@ -10,6 +10,7 @@ import (
 	"shieldwall/internal/object"
 	"shieldwall/internal/policy"
 	"shieldwall/internal/stix"
+	"shieldwall/internal/stixcheck"
 )
 
 // candidate is one object that is to be shared.
@@ -107,9 +108,9 @@ func (j *judge) all() error {
 // valid checks an object by itself and against the others of the request.
 func (j *judge) valid(c *candidate) {
 	var problems stix.Problems
-	errors.As(c.o.Validate(), &problems)
+	errors.As(stixcheck.Validate(c.o), &problems)
 	for _, p := range problems {
-		if p.Tolerated {
+		if p.Level == stix.Tolerated {
 			j.warn(c, "%s: %s", p.Property, message(p))
 		} else {
 			j.problem(c, p.Property, message(p))
