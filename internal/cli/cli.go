@@ -57,7 +57,7 @@ type command struct {
 // commands are all commands, in the order of the help.
 func commands() []*command {
 	return []*command{
-		newUp(), newScan(), newRulesCheck(), newRulesPaths(),
+		newUp(), newScan(), newRulesCheck(), newRulesPaths(), newStixCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
 		newPublish(), newWithdraw(), newStatus(), newDetections(),
 		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(),

@@ -110,7 +110,8 @@ func (j *judge) valid(c *candidate) {
 	var problems stix.Problems
 	errors.As(stixcheck.Validate(c.o), &problems)
 	for _, p := range problems {
-		if p.Level == stix.Tolerated {
+		// What takes an object back is never refused for the form that it was published in.
+		if p.Level == stix.Tolerated || p.Level == stix.Broken && c.o.Revoked {
 			j.warn(c, "%s: %s", p.Property, message(p))
 		} else {
 			j.problem(c, p.Property, message(p))

@@ -156,8 +156,8 @@ func TestAllProblemsAreListed(t *testing.T) {
 	if !errors.As(err, &refused) || len(refused.Problems) != 3 {
 		t.Fatalf("problems: %v", err)
 	}
-	for i, want := range []Problem{{File: "b.yml"}, {File: "a.json", Object: "indicator--" + uuid1, Property: "labels"},
-		{File: "a.json", Object: "indicator--" + uuid1, Property: "confidence"}} {
+	for i, want := range []Problem{{File: "b.yml"}, {File: "a.json", Object: "indicator--" + uuid1, Property: "confidence"},
+		{File: "a.json", Object: "indicator--" + uuid1, Property: "labels"}} {
 		got := refused.Problems[i]
 		if got.File != want.File || got.Object != want.Object || got.Property != want.Property {
 			t.Errorf("problem %d: %+v", i, got)
