@@ -162,8 +162,13 @@ func (o *Object) Markings() []string {
 
 // Place names the object in messages: its id, or its number in the document where it has none.
 func (o *Object) Place() string {
-	if o.ID != "" || o.Number == 0 {
+	switch {
+	case IsID(o.ID):
 		return o.ID
+	case o.ID != "":
+		return shown(o.ID)
+	case o.Number == 0:
+		return ""
 	}
 	return "object " + strconv.Itoa(o.Number)
 }

@@ -28,8 +28,9 @@ type checker struct {
 
 // step is one part of a path: a name, or a list's index.
 type step struct {
-	name  string
-	index int
+	name    string
+	element bool
+	index   int
 }
 
 func (c *checker) check(o *stix.Object, level stix.Level) stix.Problems {
@@ -75,7 +76,7 @@ func (c *checker) spell(inside []string) string {
 		if b.Len() > 0 {
 			b.WriteByte('.')
 		}
-		if s.name == "" {
+		if s.element {
 			b.WriteByte('[')
 			b.WriteString(strconv.Itoa(s.index))
 			b.WriteByte(']')
@@ -159,8 +160,12 @@ func (c *checker) identity(root *node) {
 		c.report(stix.Unusable, at("id"), "2.9", "must begin with the object's type "+stix.Shown(o.Type), "id")
 	}
 	// Later versions of STIX may come under other numbers; 2.0 lacks half of what we rely on.
-	if s := o.SpecVersion; s != "" && s != "2.1" {
-		c.report(stix.Unusable, at("spec_version"), "3.2", stix.Shown(s)+" is not 2.1", "spec_version")
+	if m := at("spec_version"); m.isText() && !m.same("2.1") {
+		level := stix.Unusable
+		if o.SpecVersion == "" {
+			level = stix.Broken
+		}
+		c.report(level, m, "3.2", stix.Shown(o.SpecVersion)+" is not 2.1", "spec_version")
 	}
 	if stix.SortKey(o.Created) != "" && stix.SortKey(o.Modified) != "" && stix.SortKey(o.Modified) < stix.SortKey(o.Created) {
 		c.report(stix.Unusable, at("modified"), "3.2", "is before created", "modified")
@@ -268,8 +273,13 @@ func (c *checker) record(n *node, e *entry) {
 		m := &c.nodes[i]
 		if p := e.find(m.name); p != nil {
 			c.value(m, p)
-		} else if c.wants(stix.Tolerated) {
-			c.in(step{name: m.name}, func() { c.plain(m) })
+		} else if c.wants(stix.Broken) {
+			c.in(step{name: m.name}, func() {
+				if !isPropertyName(m.name) {
+					c.report(stix.Broken, m, "3.1", "a name must be 3 to 250 of a-z, 0-9 and underscore")
+				}
+				c.plain(m)
+			})
 		}
 	}
 	c.missing(n, e)

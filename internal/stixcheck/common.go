@@ -9,12 +9,12 @@ type commonProperty struct {
 	use  [classes]need
 }
 
-// The columns are custom objects, SDOs, SROs, SCOs, extension-definition, language-content and marking-definition.
+// Type and id, which all must have, are looked at before (see identity). The columns are custom objects, SDOs, SROs, SCOs, extension-definition, language-content and marking-definition.
 // The specification leaves the versioning properties to observables whose producer versions them (section 3.6).
 var commonProperties = []commonProperty{
-	{"type", text, [classes]need{required, required, required, required, required, required, required}},
+	{"type", anything, [classes]need{}},
 	{"spec_version", text, [classes]need{optional, required, required, optional, required, required, required}},
-	{"id", text, [classes]need{required, required, required, required, required, required, required}},
+	{"id", anything, [classes]need{}},
 	{"created_by_ref", ref("identity"), [classes]need{optional, optional, optional, optional, required, optional, optional}},
 	{"created", millis, [classes]need{optional, required, required, optional, required, required, required}},
 	{"modified", millis, [classes]need{optional, required, required, optional, required, required, optional}},

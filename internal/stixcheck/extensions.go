@@ -1,6 +1,12 @@
 package stixcheck
 
-// The predefined extensions of observables (section 3.10).
+// The predefined extensions of observables (section 3.10). What bears such a name is one, on whatever observable.
+var predefinedExtensions = map[string]*entry{
+	"archive-ext": archiveExt, "ntfs-ext": ntfsExt, "pdf-ext": pdfExt, "raster-image-ext": rasterImageExt,
+	"windows-pebinary-ext": windowsPEBinaryExt, "http-request-ext": httpRequestExt, "icmp-ext": icmpExt,
+	"socket-ext": socketExt, "tcp-ext": tcpExt, "windows-process-ext": windowsProcessExt,
+	"windows-service-ext": windowsServiceExt, "unix-account-ext": unixAccountExt,
+}
 
 var archiveExt = (&entry{section: "6.7.2.1", properties: []property{
 	{"contains_refs", required, list(ref("file", "directory")), ""},

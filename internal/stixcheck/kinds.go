@@ -189,7 +189,7 @@ func list(k kind) kind {
 		}
 		index := 0
 		for i := n.first; i != 0; i = c.nodes[i].next {
-			c.in(step{index: index}, func() { k(c, &c.nodes[i]) })
+			c.in(step{element: true, index: index}, func() { k(c, &c.nodes[i]) })
 			index++
 		}
 	}

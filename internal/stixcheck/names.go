@@ -54,7 +54,7 @@ func (c *checker) plain(n *node) {
 	index := 0
 	for i := n.first; i != 0; i = c.nodes[i].next {
 		m := &c.nodes[i]
-		c.in(step{name: m.name, index: index}, func() { c.plain(m) })
+		c.in(step{name: m.name, element: n.isList(), index: index}, func() { c.plain(m) })
 		index++
 	}
 }
@@ -81,10 +81,13 @@ func (c *checker) extension(m *node) {
 		c.report(stix.Broken, m, "3.2", "must be an object: the contents of the extension")
 		return
 	}
-	predefined := c.entry.extensions[m.name]
+	predefined := predefinedExtensions[m.name]
 	switch {
-	case predefined != nil:
+	case predefined != nil && (c.entry.class == observable || c.entry.class == custom):
 		c.record(m, predefined)
+		if !slices.Contains(c.entry.extensions, m.name) {
+			c.report(stix.Advice, m, "3.10", "is no predefined extension of objects of this type")
+		}
 		return
 	case strings.HasPrefix(m.name, "extension-definition--"):
 		if !stix.IsID(m.name) {

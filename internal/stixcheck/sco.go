@@ -72,9 +72,7 @@ var observableObjects = map[string]*entry{
 		{"contains_refs", optional, list(observableRef), ""},
 		{"content_ref", optional, ref("artifact"), ""},
 	}, rules: []rule{oneOf("hashes", "name"), broken("3.1", encodingNeeds("name"))},
-		extensions: map[string]*entry{
-			"archive-ext": archiveExt, "ntfs-ext": ntfsExt, "pdf-ext": pdfExt, "raster-image-ext": rasterImageExt,
-			"windows-pebinary-ext": windowsPEBinaryExt},
+		extensions:   []string{"archive-ext", "ntfs-ext", "pdf-ext", "raster-image-ext", "windows-pebinary-ext"},
 		contributing: []string{"hashes", "name", "extensions", "parent_directory_ref"}},
 
 	"ipv4-addr": {class: observable, section: "6.8.1", properties: []property{
@@ -117,8 +115,7 @@ var observableObjects = map[string]*entry{
 		{"encapsulated_by_ref", optional, ref("network-traffic"), ""},
 	}, rules: []rule{oneOf("src_ref", "dst_ref"), notBefore("end", "start"), broken("6.12.1", activeHasNoEnd),
 		advice("6.12.1", extensionProtocols)},
-		extensions: map[string]*entry{
-			"http-request-ext": httpRequestExt, "icmp-ext": icmpExt, "socket-ext": socketExt, "tcp-ext": tcpExt},
+		extensions:   []string{"http-request-ext", "icmp-ext", "socket-ext", "tcp-ext"},
 		contributing: []string{"start", "end", "src_ref", "dst_ref", "src_port", "dst_port", "protocols", "extensions"}},
 
 	"process": {class: observable, section: "6.13.1", some: true, properties: []property{
@@ -134,8 +131,7 @@ var observableObjects = map[string]*entry{
 		{"image_ref", optional, ref("file"), ""},
 		{"parent_ref", optional, ref("process"), ""},
 		{"child_refs", optional, list(ref("process")), ""},
-	}, extensions: map[string]*entry{
-		"windows-process-ext": windowsProcessExt, "windows-service-ext": windowsServiceExt}},
+	}, extensions: []string{"windows-process-ext", "windows-service-ext"}},
 
 	"software": {class: observable, section: "6.14.1", properties: []property{
 		{"name", required, text, ""},
@@ -166,7 +162,7 @@ var observableObjects = map[string]*entry{
 		{"credential_last_changed", optional, timestamp, ""},
 		{"account_first_login", optional, timestamp, ""},
 		{"account_last_login", optional, timestamp, ""},
-	}, extensions: map[string]*entry{"unix-account-ext": unixAccountExt},
+	}, extensions: []string{"unix-account-ext"},
 		contributing: []string{"account_type", "user_id", "account_login"}},
 
 	"windows-registry-key": {class: observable, section: "6.17.1", some: true, properties: []property{

@@ -35,8 +35,8 @@ type entry struct {
 	rules      []rule
 	// some: at least one property must be there that is not required anyway.
 	some bool
-	// extensions are the predefined ones (section 3.10).
-	extensions map[string]*entry
+	// extensions are the names of the predefined ones (section 3.10).
+	extensions []string
 	// contributing are the properties that make an observable's id (section 3.4).
 	contributing []string
 
@@ -87,7 +87,7 @@ func join(lists ...map[string]*entry) map[string]*entry {
 	for _, l := range lists {
 		for typ, e := range l {
 			all[typ] = e.prepared()
-			for name := range e.extensions {
+			for _, name := range e.extensions {
 				names[name] = name
 			}
 		}
