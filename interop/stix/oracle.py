@@ -2,7 +2,8 @@
 alone) and stix2 say of it?
 
 in:  "..."                                    the object's text
-out: {"validator": [...], "stix2": "..."}     errors; null where the package failed with an exception of its own
+out: {"validator": [...], "stix2": "...", "id": "..."}
+     errors; null where the package failed with an exception of its own; the identifier that stix2 makes of an observable
 """
 import functools
 import json
@@ -44,12 +45,18 @@ def ask_validator(obj):
 
 def ask_stix2(obj):
     try:
-        stix2.parse(obj, allow_custom=True, version="2.1")
+        parsed = stix2.parse(obj, allow_custom=True, version="2.1")
     except (stix2.exceptions.STIXError, ValueError) as e:
-        return f"{type(e).__name__}: {e}"
+        return f"{type(e).__name__}: {e}", None
     except Exception:
-        return None
-    return ""
+        return None, None
+    identifier = None
+    if isinstance(parsed, stix2.v21.base._Observable):
+        try:
+            identifier = parsed._generate_id()
+        except Exception:
+            pass  # it cannot spell some custom values
+    return "", identifier
 
 
 def main():
@@ -58,9 +65,10 @@ def main():
         try:
             obj = json.loads(json.loads(line))
         except ValueError as e:
-            answer = {"validator": [str(e)], "stix2": str(e)}
+            answer = {"validator": [str(e)], "stix2": str(e), "id": None}
         else:
-            answer = {"validator": ask_validator(obj), "stix2": ask_stix2(obj)}
+            parsed, identifier = ask_stix2(obj)
+            answer = {"validator": ask_validator(obj), "stix2": parsed, "id": identifier}
         print(json.dumps(answer), flush=True)
 
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ const mutated = 4000
 type answer struct {
 	Validator *[]string
 	Stix2     *string
+	ID        string // that stix2 makes of an observable's values
 }
 
 func python(t *testing.T) string {
@@ -145,12 +147,15 @@ func (c *tally) compare(t *testing.T, oracle, text string, theirs []string, answ
 	}
 }
 
-func run(t *testing.T, objects []string, count func(*disagreement) int) {
+// run asks about objects. atLeast is how many identifiers must be compared, count how often a disagreement must be seen.
+func run(t *testing.T, objects []string, atLeast int, count func(*disagreement) int) {
 	byOracle := map[string]*tally{}
 	for _, name := range []string{"stix2-validator", "stix2"} {
 		byOracle[name] = &tally{explained: map[*disagreement]int{}}
 	}
-	for i, a := range ask(t, objects) {
+	answers := ask(t, objects)
+	identifiers(t, objects, answers, atLeast)
+	for i, a := range answers {
 		var faults []string
 		if a.Validator != nil {
 			faults = *a.Validator
@@ -184,6 +189,36 @@ func TestTable(t *testing.T) {
 	}
 }
 
+var versionedOrUnordered = regexp.MustCompile(`"(created|modified|revoked|created_by_ref)":|"hashes":\{"[a-z_]+":"[^"]*"\},"id"`)
+
+// identifiers compares the identifiers that stix2 and we make of the values of observables.
+func identifiers(t *testing.T, objects []string, answers []answer, atLeast int) {
+	t.Helper()
+	same := 0
+	for i, a := range answers {
+		o, err := stix.Parse([]byte(objects[i]), stix.Limits{})
+		// Versioned ones have identifiers of their own, and of hashes that are in no order anyone may be taken.
+		if a.ID == "" || err != nil || stixcheck.Validate(o) != nil || stix.UUIDVersion(o.ID) != 5 || versionedOrUnordered.MatchString(objects[i]) {
+			continue
+		}
+		ours := o.ID
+		for _, p := range stixcheck.Object(o, stix.Advice) {
+			if id, is := strings.CutPrefix(p.Msg, "should be "+o.Type+"--"); is && p.Property == "id" {
+				ours = o.Type + "--" + id
+			}
+		}
+		if ours != a.ID {
+			t.Errorf("%s: stix2 makes %s, we %s", objects[i], a.ID, ours)
+			continue
+		}
+		same++
+	}
+	t.Logf("%d identifiers are the same", same)
+	if atLeast > same {
+		t.Errorf("that compares few identifiers, want at least %d", atLeast)
+	}
+}
+
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	g := &generator{Rand: rand.New(rand.NewPCG(21, 1)), templates: decoded(t)}
@@ -195,7 +230,7 @@ func TestGenerated(t *testing.T) {
 	small := g.systematic()
 	g.Shuffle(len(small), func(i, j int) { small[i], small[j] = small[j], small[i] })
 	objects = append(objects, small[:len(small)/3]...)
-	run(t, objects, func(d *disagreement) int { return d.generated })
+	run(t, objects, 500, func(d *disagreement) int { return d.generated })
 }
 
 // perShape is how many objects of a file are asked about that have the same type and properties: the packages
@@ -224,7 +259,7 @@ func TestCorpus(t *testing.T) {
 	if len(objects) < 1200 {
 		t.Fatalf("%d objects only", len(objects))
 	}
-	run(t, objects, func(d *disagreement) int { return d.corpus })
+	run(t, objects, 0, func(d *disagreement) int { return d.corpus })
 }
 
 // shapes reads a file's objects, a few of each shape.
