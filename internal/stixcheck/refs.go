@@ -133,8 +133,7 @@ func (c *checker) localRef(n *node, msg string, pleases func(*checker, string) b
 // connected says whether the references between a container's objects hold it together.
 func (c *checker) connected(n *node) bool {
 	group := map[string]string{} // key to another key of its group, or to itself
-	var root func(key string) string
-	root = func(key string) string {
+	root := func(key string) string {
 		for group[key] != key {
 			key = group[key]
 		}
