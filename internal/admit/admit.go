@@ -12,6 +12,7 @@ import (
 	"shieldwall/internal/object"
 	"shieldwall/internal/policy"
 	"shieldwall/internal/stix"
+	"shieldwall/internal/stixcheck"
 )
 
 // Tx is what the gate needs of a store transaction.
@@ -121,7 +122,7 @@ func (g *Gate) usable(p Provenance, o *stix.Object) error {
 		return &Refused{Reason: ReasonSize, ID: o.ID, Via: p.Via, Detail: fmt.Sprintf("%d bytes are over the limit of %d", len(o.Raw), limit)}
 	}
 	var problems stix.Problems
-	if err := o.Usable(); errors.As(err, &problems) {
+	if err := stixcheck.Usable(o); errors.As(err, &problems) {
 		first := problems[0]
 		first.Object = "" // the refusal names it
 		return &Refused{Reason: ReasonInvalid, ID: o.ID, Via: p.Via, Detail: first.Error()}

@@ -392,6 +392,12 @@ func TestRefusesBadInput(t *testing.T) {
 	}
 }
 
+// What others have published is let in although it breaks a MUST that nothing here relies on.
+func TestBrokenIsLetIn(t *testing.T) {
+	b := newBench(t)
+	b.must(green("a", 1), version(1, "n", `,"lang":"english","Custom Name":[],"defanged":true`))
+}
+
 // A failure of the store or the box is no refusal.
 func TestFailuresAreNotRefusals(t *testing.T) {
 	b := newBench(t)

@@ -50,6 +50,10 @@ var packages = map[string]pkg{
 		"internal/merkle": "rosters, cards and receipts are signed notes, and a card says its log's id; merkle stands on nothing of ours",
 	}},
 	"internal/stixpattern": {layer: words},
+	"internal/stixcheck": {layer: words, beside: map[string]string{
+		"internal/stix":        "its tables say what objects must be",
+		"internal/stixpattern": "the patterns of indicators are to be patterns",
+	}},
 	"internal/observed": {layer: words, beside: map[string]string{
 		"internal/event":       "an event is seen as observables",
 		"internal/sigma":       "what a pattern asks of an event's fields is said as a rule, so that one engine looks for both",

@@ -57,7 +57,7 @@ type command struct {
 // commands are all commands, in the order of the help.
 func commands() []*command {
 	return []*command{
-		newUp(), newScan(), newRulesCheck(), newRulesProfile(), newRulesPaths(),
+		newUp(), newScan(), newRulesCheck(), newRulesProfile(), newRulesPaths(), newStixCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
 		newPublish(), newWithdraw(), newStatus(), newDetections(),
 		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(),

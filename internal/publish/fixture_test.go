@@ -328,7 +328,7 @@ func stixFile(name string, objects ...string) Item {
 // indicator is an indicator of a day's version, with further members.
 func indicator(uuid string, day int, more string) string {
 	return fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"indicator--%s","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-%02dT00:00:00.000Z",`+
-		`"name":"n","pattern":"p","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"%s}`, uuid, day, more)
+		`"name":"n","pattern":"[url:value = 'p']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z"%s}`, uuid, day, more)
 }
 
 func listed(seconds int64) canon.Time { return canon.At(time.Unix(seconds, 0)) }

@@ -10,6 +10,7 @@ import (
 	"shieldwall/internal/object"
 	"shieldwall/internal/policy"
 	"shieldwall/internal/stix"
+	"shieldwall/internal/stixcheck"
 )
 
 // candidate is one object that is to be shared.
@@ -107,9 +108,10 @@ func (j *judge) all() error {
 // valid checks an object by itself and against the others of the request.
 func (j *judge) valid(c *candidate) {
 	var problems stix.Problems
-	errors.As(c.o.Validate(), &problems)
+	errors.As(stixcheck.Validate(c.o), &problems)
 	for _, p := range problems {
-		if p.Tolerated {
+		// What takes an object back is never refused for the form that it was published in.
+		if p.Level == stix.Tolerated || p.Level == stix.Broken && c.o.Revoked {
 			j.warn(c, "%s: %s", p.Property, message(p))
 		} else {
 			j.problem(c, p.Property, message(p))

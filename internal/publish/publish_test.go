@@ -171,6 +171,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What this member publishes breaks no MUST, but for those that much data breaks; what takes an object back is never
+// refused for its form.
+func TestEveryMustCounts(t *testing.T) {
+	f := newFixture(t)
+	broken := indicator(uuid1, 1, `,"lang":"english"`)
+	f.refuses(`lang: "english" is no language code of RFC 5646 (STIX 2.1, section 3.2)`, Request{TLP: stix.Green, Items: []Item{stixFile("a.json", broken)}})
+	f.refuses("pattern: is no STIX pattern", Request{TLP: stix.Green, Items: []Item{stixFile("a.json", strings.Replace(indicator(uuid1, 1, ""), "[url", "[[url", 1))}})
+	result := f.publish(Request{TLP: stix.Green, Items: []Item{stixFile("a.json", indicator(uuid1, 1, `,"lang":"english","revoked":true`)), stixFile("b.json", indicator(uuid2, 1, `,"x_own":[]`))}})
+	if text := strings.Join(result.Warnings, "\n"); len(result.Warnings) < 2 || !strings.Contains(text, "lang: ") || !strings.Contains(text, "x_own: must not be an empty list") {
+		t.Errorf("warnings %q", result.Warnings)
+	}
+}
+
 func TestAllProblemsAreListed(t *testing.T) {
 	f := newFixture(t)
 	_, err := f.pub.Publish(context.Background(), Request{TLP: stix.Green, Items: []Item{
@@ -180,8 +193,8 @@ func TestAllProblemsAreListed(t *testing.T) {
 	if !errors.As(err, &refused) || len(refused.Problems) != 3 {
 		t.Fatalf("problems: %v", err)
 	}
-	for i, want := range []Problem{{File: "b.yml"}, {File: "a.json", Object: "indicator--" + uuid1, Property: "labels"},
-		{File: "a.json", Object: "indicator--" + uuid1, Property: "confidence"}} {
+	for i, want := range []Problem{{File: "b.yml"}, {File: "a.json", Object: "indicator--" + uuid1, Property: "confidence"},
+		{File: "a.json", Object: "indicator--" + uuid1, Property: "labels"}} {
 		got := refused.Problems[i]
 		if got.File != want.File || got.Object != want.Object || got.Property != want.Property {
 			t.Errorf("problem %d: %+v", i, got)

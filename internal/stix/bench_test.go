@@ -43,20 +43,3 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkValidate(b *testing.B) {
-	data := benchBundle(b)
-	objects, err := ParseBundle(data, Limits{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		for _, o := range objects {
-			if err := o.Usable(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}

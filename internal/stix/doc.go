@@ -1,6 +1,6 @@
 // Package stix is the thin STIX 2.1 layer: it splits bundles into objects without touching a byte, gives a
-// typed view over an object's exact bytes, checks the specification's MUSTs from a table, and builds the few
-// objects that this node creates itself. Objects are stored and relayed as received (DESIGN.md, decision 8),
+// typed view over an object's exact bytes, and builds the few objects that this node creates itself. What the
+// specification demands of an object stands in package stixcheck. Objects are stored and relayed as received (DESIGN.md, decision 8),
 // so nothing here ever writes an object again that somebody else made.
 //
 // Section numbers are those of STIX Version 2.1, OASIS Standard, 10 June 2021, with Errata 01.

@@ -2,7 +2,6 @@ package stix
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -10,21 +9,40 @@ import (
 // names, no lone surrogates), or that exceeds a limit of nesting or size. Nothing behind it can be read.
 type SyntaxError struct {
 	Offset int64 // bytes into the document
+	Line   int   // from 1; 0 where nobody counted
 	Msg    string
+	Limit  bool // a limit of ours, no fault of the document
 }
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.Msg) }
 
-// Problem is one broken MUST: which object, which property, what is wrong and which section says so.
+// Problem is one broken rule: which object, which property, what is wrong and which section says so.
 type Problem struct {
 	Object   string // the STIX id, or the object's place in its document where it has none
-	Property string // dotted path; empty where the object as a whole is meant
+	Property string // dotted path, list indexes as selectors write them; empty where the object as a whole is meant
 	Msg      string
 	Section  string // of STIX 2.1; empty where the rule is ours
-	// Tolerated marks a MUST that widely used data breaks and that nothing here relies on: a validator reports
-	// it, a gate lets it pass.
-	Tolerated bool
+	Line     int    // in the document, from 1; 0 where nobody counted
+	Level    Level
 }
+
+// Level says how much a broken rule weighs; larger is milder.
+type Level uint8
+
+const (
+	// Unusable is a MUST that this node relies on: no gate lets the object in.
+	Unusable Level = iota
+	// Broken is another MUST: a validator reports it and nobody here publishes it, but what others have published
+	// is let in.
+	Broken
+	// Tolerated is a MUST that widely used data breaks: a validator reports it, everybody else lets it pass.
+	Tolerated
+	// Advice is a SHOULD.
+	Advice
+)
+
+// IsError says whether the rule is a MUST.
+func (l Level) IsError() bool { return l < Advice }
 
 func (p Problem) Error() string {
 	var b strings.Builder
@@ -45,7 +63,7 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// Problems is a list of broken MUSTs as one error; it is never returned empty.
+// Problems is a list of broken rules as one error; it is never returned empty.
 type Problems []Problem
 
 func (ps Problems) Error() string {
@@ -56,17 +74,12 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err keeps an empty list from becoming a non-nil error.
-func (ps Problems) err() error {
+// Err keeps an empty list from becoming a non-nil error.
+func (ps Problems) Err() error {
 	if len(ps) == 0 {
 		return nil
 	}
 	return ps
-}
-
-// fatal leaves out what is tolerated.
-func (ps Problems) fatal() Problems {
-	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Tolerated })
 }
 
 // add appends up to maxProblems.
@@ -76,7 +89,9 @@ func (ps *Problems) add(p Problem) {
 	}
 }
 
-// shown shortens and escapes a value of foreign origin for a message.
+// Shown shortens and escapes a value of foreign origin for a message.
+func Shown(s string) string { return shown(s) }
+
 func shown(s string) string {
 	const most = 80
 	if len(s) > most {

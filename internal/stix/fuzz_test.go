@@ -116,7 +116,6 @@ func sameAsJSON(t *testing.T, o *Object) {
 			t.Fatalf("property %q: %q, want %q", name, text(value), s)
 		}
 	}
-	_ = o.Validate()
 	_ = o.Markings()
 	_ = o.MarkingTLP()
 }

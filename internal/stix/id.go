@@ -13,7 +13,15 @@ const uuidLen = 36
 // IsID says whether s is an identifier: type--UUID, with an RFC 4122 UUID (section 2.9).
 func IsID(s string) bool {
 	typ := TypeOf(s)
-	return typ != "" && isType(typ) && isUUID(s[len(typ)+2:])
+	return typ != "" && IsType(typ) && isUUID(s[len(typ)+2:])
+}
+
+// UUIDVersion is the version of an identifier's UUID: 1 to 5, or 0 where id is no identifier.
+func UUIDVersion(id string) int {
+	if !IsID(id) {
+		return 0
+	}
+	return int(id[len(id)-uuidLen+14] - '0')
 }
 
 // TypeOf gives the type part of an identifier, or "" where s is too short or misses the two dashes.
@@ -25,8 +33,8 @@ func TypeOf(s string) string {
 	return s[:cut]
 }
 
-// isType is the form of a type's name: 3 to 250 of a-z, 0-9 and single dashes, a letter first (section 3.1).
-func isType(s string) bool {
+// IsType is the form of a type's name: 3 to 250 of a-z, 0-9 and single dashes, a letter first (section 3.1).
+func IsType(s string) bool {
 	if len(s) < 3 || len(s) > 250 || s[0] < 'a' || s[0] > 'z' || strings.Contains(s, "--") {
 		return false
 	}
@@ -63,6 +71,18 @@ func isUUID(s string) bool {
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
+
+// observables are the types of cyber-observable objects (section 6).
+var observables = map[string]bool{
+	"artifact": true, "autonomous-system": true, "directory": true, "domain-name": true, "email-addr": true,
+	"email-message": true, "file": true, "ipv4-addr": true, "ipv6-addr": true, "mac-addr": true, "mutex": true,
+	"network-traffic": true, "process": true, "software": true, "url": true, "user-account": true,
+	"windows-registry-key": true, "x509-certificate": true,
+}
+
+// IsObservable says whether a type is a cyber-observable object's: its ids are made of its values, unsalted, so
+// that naming one discloses what it is about (section 2.9).
+func IsObservable(typ string) bool { return observables[typ] }
 
 // NewID makes an identifier with a version 4 UUID out of rand.
 func NewID(typ string, rand io.Reader) (string, error) {

@@ -41,6 +41,10 @@ func scan(data []byte, depth int, visit visitor) error {
 
 func (s *scanner) fail(msg string) error { return &SyntaxError{Offset: int64(s.pos), Msg: msg} }
 
+func (s *scanner) tooDeep() error {
+	return &SyntaxError{Offset: int64(s.pos), Msg: "nested deeper than " + strconv.Itoa(s.max), Limit: true}
+}
+
 func (s *scanner) space() {
 	for s.pos < len(s.data) && isSpace(s.data[s.pos]) {
 		s.pos++
@@ -89,7 +93,7 @@ func (s *scanner) literal(word string) error {
 
 func (s *scanner) object(depth int) error {
 	if depth > s.max {
-		return s.fail("nested deeper than " + strconv.Itoa(s.max))
+		return s.tooDeep()
 	}
 	s.pos++
 	s.space()
@@ -149,7 +153,7 @@ func (s *scanner) member(depth int, names *nameSet) error {
 
 func (s *scanner) array(depth int) error {
 	if depth > s.max {
-		return s.fail("nested deeper than " + strconv.Itoa(s.max))
+		return s.tooDeep()
 	}
 	s.pos++
 	s.space()
@@ -359,7 +363,9 @@ func same(names ...string) map[string]string {
 	return m
 }
 
-// unquote decodes a string literal that scanner.str has accepted.
+// Unquote decodes a string literal out of an object that Parse has accepted.
+func Unquote(lit []byte) string { return unquote(lit) }
+
 func unquote(lit []byte) string {
 	body := lit[1 : len(lit)-1]
 	i := bytes.IndexByte(body, '\\')

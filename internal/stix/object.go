@@ -8,9 +8,12 @@ import (
 )
 
 // Object is a view over one object's exact bytes. Fields hold what the properties of that name say where they
-// are of the right JSON type; Validate names those that are not.
+// are of the right JSON type; package stixcheck names those that are not.
 type Object struct {
 	Raw []byte // the object's bytes; never changed
+
+	// Line and Number are its place in the document, from 1; 0 where it came alone.
+	Line, Number int
 
 	Type        string
 	ID          string
@@ -58,11 +61,11 @@ type property struct {
 }
 
 // Parse reads one object strictly: any fault of JSON is a *SyntaxError, whatever its place. What the object
-// says is not judged here: Validate does that. The result keeps raw.
+// says is not judged here: package stixcheck does that. The result keeps raw.
 func Parse(raw []byte, limits Limits) (*Object, error) {
 	limits = limits.filled()
 	if len(raw) > limits.Object {
-		return nil, &SyntaxError{Offset: int64(limits.Object), Msg: "object larger than " + strconv.Itoa(limits.Object) + " bytes"}
+		return nil, &SyntaxError{Offset: int64(limits.Object), Msg: "object larger than " + strconv.Itoa(limits.Object) + " bytes", Limit: true}
 	}
 	o := &Object{Raw: raw, Confidence: -1}
 	if err := scan(raw, limits.Depth, o.visit); err != nil {
@@ -158,6 +161,19 @@ func (o *Object) Markings() []string {
 	return append(o.objectMarkings[:len(o.objectMarkings):len(o.objectMarkings)], o.granularMarkings...)
 }
 
+// Place names the object in messages: its id, or its number in the document where it has none.
+func (o *Object) Place() string {
+	switch {
+	case IsID(o.ID):
+		return o.ID
+	case o.ID != "":
+		return shown(o.ID)
+	case o.Number == 0:
+		return ""
+	}
+	return "object " + strconv.Itoa(o.Number)
+}
+
 // Property gives the exact bytes of a top-level property's value.
 func (o *Object) Property(name string) ([]byte, bool) {
 	for _, p := range o.properties {
@@ -177,7 +193,7 @@ func (o *Object) Text(name string) string {
 // Version is the sortable spelling of the time of this version; empty for objects that have no versions:
 // cyber-observable objects, marking definitions, custom objects without modified (section 3.6).
 func (o *Object) Version() string {
-	if c := specOf(o.Type).class; c == observable || c == marking {
+	if o.Type == "marking-definition" || IsObservable(o.Type) {
 		return ""
 	}
 	return SortKey(o.Modified)

@@ -13,11 +13,11 @@ import (
 func ParseBundle(data []byte, limits Limits) ([]*Object, error) {
 	limits = limits.filled()
 	if int64(len(data)) > limits.Bundle {
-		return nil, &SyntaxError{Offset: limits.Bundle, Msg: fmt.Sprintf("document larger than %d bytes", limits.Bundle)}
+		return nil, &SyntaxError{Offset: limits.Bundle, Msg: fmt.Sprintf("document larger than %d bytes", limits.Bundle), Limit: true}
 	}
 	var out []*Object
 	s := &splitter{limits: limits, win: window{buf: data, end: len(data), eof: true, whole: true}}
-	err := s.run(func(o *Object) error {
+	err := s.collect(func(o *Object) error {
 		out = append(out, o)
 		return nil
 	})
@@ -38,7 +38,15 @@ func ParseBundle(data []byte, limits Limits) ([]*Object, error) {
 func Decode(r io.Reader, limits Limits, yield func(*Object) error) error {
 	limits = limits.filled()
 	s := &splitter{limits: limits, win: window{r: r, limit: limits.Bundle}}
-	return s.run(yield)
+	return s.collect(yield)
+}
+
+// Walk is Decode for a validator: object gets every object, those without type or id too, and fault is told every
+// broken rule of the document as it is met, whatever its level.
+func Walk(r io.Reader, limits Limits, object func(*Object) error, fault func(Problem)) error {
+	limits = limits.filled()
+	s := &splitter{limits: limits, win: window{r: r, limit: limits.Bundle}, nameless: true}
+	return s.run(object, fault)
 }
 
 // splitter walks the outermost structure and hands out the objects in it.
@@ -46,21 +54,33 @@ type splitter struct {
 	limits   Limits
 	win      window
 	yield    func(*Object) error
+	fault    func(Problem)
+	nameless bool // objects without type or id are handed out
 	count    int
 	seen     map[version][sha256.Size]byte
-	problems Problems
 }
 
 type version struct{ id, modified string }
 
-func (s *splitter) run(yield func(*Object) error) error {
-	s.yield = yield
-	s.seen = make(map[version][sha256.Size]byte)
-	s.win.object = s.limits.Object
-	if err := s.documents(); err != nil {
+// collect keeps what makes the document unusable until its end.
+func (s *splitter) collect(yield func(*Object) error) error {
+	var problems Problems
+	err := s.run(yield, func(p Problem) {
+		if p.Level == Unusable {
+			problems.add(p)
+		}
+	})
+	if err != nil {
 		return err
 	}
-	return s.problems.err()
+	return problems.Err()
+}
+
+func (s *splitter) run(yield func(*Object) error, fault func(Problem)) error {
+	s.yield, s.fault = yield, fault
+	s.seen = make(map[version][sha256.Size]byte)
+	s.win.object = s.limits.Object
+	return s.documents()
 }
 
 func (s *splitter) documents() error {
@@ -97,8 +117,8 @@ func (s *splitter) documents() error {
 // of its own.
 func (s *splitter) top() error {
 	s.win.mark()
+	b := bundle{s: s, line: s.win.line(s.win.pos)}
 	s.win.pos++
-	b := bundle{s: s}
 	for {
 		c, err := s.win.want("a name or a closing brace")
 		switch {
@@ -133,6 +153,9 @@ type bundle struct {
 	names    nameSet
 	typ, id  string
 	streamed bool // its objects have been handed out: it is a bundle or an error
+	line     int
+	// milder are what is wrong with it if it is a bundle and that hinders nobody here.
+	milder Problems
 }
 
 func (b *bundle) member() error {
@@ -145,9 +168,15 @@ func (b *bundle) member() error {
 		return err
 	}
 	b.members++
+	line := b.s.win.line(b.s.win.pos)
 	if name == "objects" && c == '[' && (b.typ == "" || b.typ == "bundle") {
 		b.streamed = true
-		return b.s.list()
+		before := b.s.count
+		err := b.s.list()
+		if b.s.count == before {
+			b.milder.add(Problem{Property: name, Msg: "must not be an empty list", Section: "2.12", Line: line, Level: Broken})
+		}
+		return err
 	}
 	value, err := b.s.span()
 	if err != nil {
@@ -162,6 +191,10 @@ func (b *bundle) member() error {
 		b.typ = text(value)
 	case "id":
 		b.id = text(value)
+	case "objects":
+		b.milder.add(Problem{Property: name, Msg: "must be a list of objects", Section: "8.1", Line: line, Level: Broken})
+	default:
+		b.milder.add(Problem{Property: name, Msg: "is no property of a bundle: others may not keep it", Section: "8", Line: line, Level: Advice})
 	}
 	return nil
 }
@@ -194,11 +227,20 @@ func (b *bundle) close() error {
 	if !b.streamed && b.typ != "bundle" {
 		return b.s.object(b.s.win.marked())
 	}
-	switch {
-	case b.typ != "bundle":
-		b.s.problems.add(Problem{Object: b.id, Property: "type", Msg: shown(b.typ) + " is no bundle, but holds a list of objects", Section: "8"})
-	case TypeOf(b.id) != "bundle" || !IsID(b.id):
-		b.s.problems.add(Problem{Object: "bundle", Property: "id", Msg: shown(b.id) + " is not bundle--UUID", Section: "8"})
+	if b.typ != "bundle" {
+		b.s.fault(Problem{Object: b.id, Property: "type", Msg: shown(b.typ) + " is no bundle, but holds a list of objects", Section: "8", Line: b.line})
+		return nil
+	}
+	id := b.id
+	if TypeOf(id) != "bundle" || !IsID(id) {
+		b.s.fault(Problem{Object: "bundle", Property: "id", Msg: shown(id) + " is not bundle--UUID", Section: "8", Line: b.line})
+		id = "bundle"
+	} else if UUIDVersion(id) != 4 {
+		b.milder.add(Problem{Property: "id", Msg: "should have a UUID of version 4", Section: "2.9", Line: b.line, Level: Advice})
+	}
+	for _, p := range b.milder {
+		p.Object = id
+		b.s.fault(p)
 	}
 	return nil
 }
@@ -241,8 +283,9 @@ func (s *splitter) list() error {
 // object judges one object's bytes and hands it out.
 func (s *splitter) object(raw []byte) error {
 	if s.count++; s.count > s.limits.Count {
-		return s.win.fail(fmt.Sprintf("more than %d objects", s.limits.Count))
+		return s.win.over("more than %d objects", s.limits.Count)
 	}
+	line := s.win.line(s.win.pos - len(raw))
 	if !s.win.whole {
 		raw = bytes.Clone(raw)
 	}
@@ -250,26 +293,25 @@ func (s *splitter) object(raw []byte) error {
 	if err != nil {
 		return s.absolute(err, len(raw))
 	}
-	where := o.ID
-	if where == "" {
-		where = fmt.Sprintf("object %d", s.count)
-	}
+	o.Line, o.Number = line, s.count
 	switch {
+	case o.Type == "bundle":
+		s.fault(Problem{Object: o.Place(), Property: "type", Msg: "a bundle is not an object and cannot be in a list of objects", Section: "8", Line: line})
+		return nil
+	case (o.Type == "" || o.ID == "") && s.nameless:
+		return s.yield(o)
 	case o.Type == "":
-		s.problems.add(Problem{Object: where, Property: "type", Msg: "missing or not a string", Section: "3.2"})
+		s.fault(Problem{Object: o.Place(), Property: "type", Msg: "missing or not a string", Section: "3.2", Line: line})
 		return nil
 	case o.ID == "":
-		s.problems.add(Problem{Object: where, Property: "id", Msg: "missing or not a string", Section: "3.2"})
-		return nil
-	case o.Type == "bundle":
-		s.problems.add(Problem{Object: where, Property: "type", Msg: "a bundle is not an object and cannot be in a list of objects", Section: "8"})
+		s.fault(Problem{Object: o.Place(), Property: "id", Msg: "missing or not a string", Section: "3.2", Line: line})
 		return nil
 	}
 	v := version{strings.ToLower(o.ID), o.Version()}
 	sum := sha256.Sum256(raw)
 	if have, twice := s.seen[v]; twice {
 		if have != sum {
-			s.problems.add(twiceProblem(o))
+			s.fault(twiceProblem(o))
 		}
 		return nil
 	}
@@ -278,7 +320,7 @@ func (s *splitter) object(raw []byte) error {
 }
 
 func twiceProblem(o *Object) Problem {
-	p := Problem{Object: o.ID, Property: "id", Msg: "appears twice in the document with different content", Section: "3.6"}
+	p := Problem{Object: o.ID, Property: "id", Msg: "appears twice in the document with different content", Section: "3.6", Line: o.Line}
 	if o.Version() != "" {
 		p.Property = "modified"
 		p.Msg = "two different objects of this id are both of " + shown(o.Modified)
@@ -304,7 +346,8 @@ func (s *splitter) strict(value []byte) error {
 func (s *splitter) absolute(err error, taken int) error {
 	var syntax *SyntaxError
 	if errors.As(err, &syntax) {
-		return &SyntaxError{Offset: s.win.offset() - int64(taken) + syntax.Offset, Msg: syntax.Msg}
+		within := min(int(syntax.Offset), taken) - taken
+		return &SyntaxError{Offset: s.win.offset() + int64(within), Line: s.win.line(s.win.pos + within), Msg: syntax.Msg, Limit: syntax.Limit}
 	}
 	return err
 }

@@ -119,7 +119,7 @@ func KeyTime(key string) string {
 func ParseTime(s string) (time.Time, error) {
 	ts, ok := parseTimestamp(s)
 	if !ok {
-		return time.Time{}, Problem{Msg: shown(s) + " is not a timestamp YYYY-MM-DDTHH:MM:SS[.s+]Z", Section: "2, timestamp"}
+		return time.Time{}, Problem{Msg: shown(s) + " is not a timestamp YYYY-MM-DDTHH:MM:SS[.s+]Z", Section: "2.16.1"}
 	}
 	f := ts.fraction
 	if len(f) > 9 {

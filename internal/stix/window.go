@@ -20,11 +20,31 @@ type window struct {
 	whole  bool  // buf is the whole document and stays
 	limit  int64 // of the document
 	object int   // most bytes between mark and end
+
+	lines, counted int // line ends before buf[counted]
 }
 
 func (w *window) offset() int64 { return w.base + int64(w.pos) }
 
-func (w *window) fail(msg string) error { return &SyntaxError{Offset: w.offset(), Msg: msg} }
+func (w *window) fail(msg string) error {
+	return &SyntaxError{Offset: w.offset(), Line: w.line(w.pos), Msg: msg}
+}
+
+// over is fail where a limit of ours is passed.
+func (w *window) over(format string, limit any) error {
+	return &SyntaxError{Offset: w.offset(), Line: w.line(w.pos), Msg: fmt.Sprintf(format, limit), Limit: true}
+}
+
+// line is the line of buf[pos], from 1.
+func (w *window) line(pos int) int {
+	if pos >= w.counted {
+		w.lines += bytes.Count(w.buf[w.counted:pos], []byte{'\n'})
+	} else {
+		w.lines -= bytes.Count(w.buf[pos:w.counted], []byte{'\n'})
+	}
+	w.counted = pos
+	return w.lines + 1
+}
 
 // mark lets everything before the next byte go.
 func (w *window) mark() { w.from = w.pos }
@@ -44,6 +64,8 @@ func (w *window) fill() error {
 		return io.EOF
 	}
 	if w.from > 0 {
+		w.line(max(w.from, w.counted))
+		w.counted -= w.from
 		copy(w.buf, w.buf[w.from:w.end])
 		w.base += int64(w.from)
 		w.pos -= w.from
@@ -52,7 +74,7 @@ func (w *window) fill() error {
 	}
 	if w.end == len(w.buf) {
 		if w.end > w.object {
-			return w.fail(fmt.Sprintf("object larger than %d bytes", w.object))
+			return w.over("object larger than %d bytes", w.object)
 		}
 		bigger := make([]byte, max(firstBuffer, 2*len(w.buf)))
 		copy(bigger, w.buf[:w.end])
@@ -62,7 +84,7 @@ func (w *window) fill() error {
 		n, err := w.r.Read(w.buf[w.end:])
 		w.end += n
 		if w.base+int64(w.end) > w.limit {
-			return w.fail(fmt.Sprintf("document larger than %d bytes", w.limit))
+			return w.over("document larger than %d bytes", w.limit)
 		}
 		if errors.Is(err, io.EOF) {
 			w.eof = true
@@ -156,7 +178,7 @@ func (w *window) skipNested(most int) error {
 			continue
 		case '{', '[':
 			if depth++; depth > most {
-				return w.fail(fmt.Sprintf("nested deeper than %d", most))
+				return w.over("nested deeper than %d", most)
 			}
 		case '}', ']':
 			if depth--; depth == 0 {
@@ -171,7 +193,7 @@ func (w *window) skipNested(most int) error {
 // sized refuses a value that is longer than an object may be.
 func (w *window) sized() error {
 	if w.pos-w.from > w.object {
-		return w.fail(fmt.Sprintf("object larger than %d bytes", w.object))
+		return w.over("object larger than %d bytes", w.object)
 	}
 	return nil
 }
