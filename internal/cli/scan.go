@@ -17,6 +17,7 @@ import (
 	"shieldwall/internal/config"
 	"shieldwall/internal/report"
 	"shieldwall/internal/scan"
+	"shieldwall/internal/sigma"
 )
 
 // maxProblemLines bounds what is said of a recording that is broken in a million places.
@@ -28,6 +29,7 @@ const maxNamed = 20
 type scanOptions struct {
 	rules, indicators []string
 	placeholders      string
+	logsource         string
 	format, stats     string
 	output            string
 	force             bool
@@ -50,8 +52,9 @@ stderr and makes the exit code 3, as do archives of other kinds.
 --rules takes folders or files of Sigma rules, --indicators STIX bundles or lists of one value a line (addresses,
 networks, domains, URLs, e-mail addresses, hashes, registry keys, evil.exe, FILE=name, MUTEX=name); at least one of
 the two is wanted. --placeholders is a file such as "Administrators: [alice, bob]" with the values of %name%
-in rules that say expand; a rule that needs a name which is not there does not load. --stats writes a JSON object
-with counts, times and memory.
+in rules that say expand; a rule that needs a name which is not there does not load. --logsource says what records are
+that do not say it themselves, such as okta/*/okta for an export of that log. --stats writes a JSON object with counts,
+times and memory.
 
 --format says how: jsonl, one JSON object a line, in the order of the files; csv, a timeline in the columns of
 Hayabusa's standard profile, then the rule's author and licence; timesketch, a timeline to import there; html, one
@@ -70,6 +73,7 @@ detected before, in a copy of the same record, is marked, or left out with --mer
 			f.StringArrayVar(&o.rules, "rules", nil, "`DIR` or file of Sigma rules (may be repeated)")
 			f.StringArrayVar(&o.indicators, "indicators", nil, "`FILE` of indicators (may be repeated)")
 			definePlaceholders(f, &o.placeholders)
+			f.StringVar(&o.logsource, "logsource", "", "`PRODUCT/CATEGORY/SERVICE` of records that do not say theirs, * where free")
 			f.StringVar(&o.format, "format", report.JSONL, "`FORMAT` of the output: "+strings.Join(report.Formats, ", "))
 			f.StringVar(&o.output, "output", "", "write to `FILE` (default: stdout)")
 			f.BoolVar(&o.force, "force", false, "replace the --output file")
@@ -106,6 +110,12 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	if err != nil {
 		return err
 	}
+	var logsource sigma.Logsource
+	if o.logsource != "" {
+		if logsource, err = sigma.ParseLogsource(o.logsource); err != nil {
+			return usagef("--logsource: %v", err)
+		}
+	}
 	if o.stats == "-" {
 		return usagef("--stats wants a file: stdout carries the detections")
 	}
@@ -124,7 +134,7 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	}
 	talk := &scanTalk{p: p, bar: newBar(p), report: out}
 	st, err := scan.Run(ctx, scan.Options{
-		Sigma: opt, Rules: o.rules, Indicators: o.indicators, Paths: paths, Each: out.Detection, Now: p.now,
+		Sigma: opt, Logsource: logsource, Rules: o.rules, Indicators: o.indicators, Paths: paths, Each: out.Detection, Now: p.now,
 		Filter: o.filter, Merge: o.merge, Jobs: o.jobs, Own: regular(p.stdout, out.temp, stats),
 		OnRejected: talk.rejected, OnProblem: talk.problem, OnSkipped: talk.skip, Progress: talk.bar.update,
 	})

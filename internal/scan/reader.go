@@ -16,6 +16,7 @@ import (
 	"shieldwall/internal/event"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sequence"
+	"shieldwall/internal/sigma"
 	"shieldwall/internal/status"
 )
 
@@ -201,7 +202,10 @@ func (r *reader) event(ev *event.Event, read int64) error {
 		r.stats.Untimed++
 	}
 	if ev.Channel == "" && ev.Product == "" && ev.Category == "" && ev.Service == "" {
-		r.stats.Unplaced++
+		ev.Product, ev.Category, ev.Service = r.opt.Logsource.Product, r.opt.Logsource.Category, r.opt.Logsource.Service
+		if r.opt.Logsource == (sigma.Logsource{}) {
+			r.stats.Unplaced++
+		}
 	}
 	r.stats.span(plausible(ev.Time))
 	if err := r.each(ev); err != nil {

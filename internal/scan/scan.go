@@ -48,6 +48,9 @@ type Options struct {
 	Out  io.Writer
 	Each func(*status.Detection) error
 
+	// Logsource is that of records that do not say their own.
+	Logsource sigma.Logsource
+
 	// Filter says which events and detections count.
 	Filter Filter
 	// Merge leaves out detections that were told before: of a record that is read twice, from a copy of a log

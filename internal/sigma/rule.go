@@ -6,6 +6,12 @@
 // honoured completely is rejected with a reason; nothing is dropped in silence.
 package sigma
 
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
 // Limits of one rule file and one rule. They lie far above the SigmaHQ rule base (largest rule:
 // 295 KB, 4,475 YAML nodes, condition of 542 characters) and keep a hostile rule cheap to refuse.
 const (
@@ -85,6 +91,28 @@ func (l Logsource) String() string {
 		return s
 	}
 	return free(l.Product) + "/" + free(l.Category) + "/" + free(l.Service)
+}
+
+// ParseLogsource reads what String writes; a part may also be left empty to be free.
+func ParseLogsource(text string) (Logsource, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 {
+		return Logsource{}, fmt.Errorf("%s is no logsource: want product/category/service, with * for a free part", quote(text))
+	}
+	for i, p := range parts {
+		if p == "*" {
+			parts[i] = ""
+		} else if strings.ContainsFunc(p, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-.", r)
+		}) {
+			return Logsource{}, fmt.Errorf("%s in %s is no part of a logsource", quote(p), quote(text))
+		}
+	}
+	ls := Logsource{strings.ToLower(parts[0]), strings.ToLower(parts[1]), strings.ToLower(parts[2])}
+	if ls == (Logsource{}) {
+		return ls, fmt.Errorf("%s names no product, category or service", quote(text))
+	}
+	return ls, nil
 }
 
 // Rule is one detection rule.
