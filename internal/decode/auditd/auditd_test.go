@@ -171,7 +171,7 @@ func TestPending(t *testing.T) {
 	j := NewJoiner("", func(*event.Event) error { given++; return nil })
 	add := func(text string) {
 		t.Helper()
-		if err := j.Add(1, "", text); err != nil {
+		if err := j.Add(lines.Place{Line: 1}, "", text); err != nil {
 			t.Fatal(err)
 		}
 		if j.order.Len() > MaxPending || j.bytes > MaxPendingBytes || len(j.pending) != j.order.Len() {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// sniffSize is how much of a file is looked at.
-const sniffSize = 4096
+// SniffSize is how much of a file's start is looked at, in bytes.
+const SniffSize = 4096
 
 // form is how content is packed.
 type form uint8
@@ -59,7 +59,11 @@ func isTar(head []byte) bool {
 	return sum == stored
 }
 
-func kindOf(head []byte) Kind {
+// Packed tells by a file's start whether it is an archive or compressed.
+func Packed(head []byte) bool { return formOf(head) != plain }
+
+// KindOf tells by a file's start, of which it wants SniffSize bytes, what a file that is not packed is.
+func KindOf(head []byte) Kind {
 	switch {
 	case bytes.HasPrefix(head, []byte("ElfFile\x00")):
 		return EVTX
