@@ -6,6 +6,7 @@ package telemetry
 import (
 	"bytes"
 	"io"
+	"strings"
 
 	"shieldwall/internal/decode/cloudtrail"
 	"shieldwall/internal/decode/ecs"
@@ -55,6 +56,11 @@ func (r *Reader) Header() []byte {
 		return z.Header()
 	}
 	return nil
+}
+
+// Fits tells whether a line could stand under a header.
+func Fits(header []byte, line string) bool {
+	return bytes.HasPrefix(header, []byte(zeek.Magic)) && zeek.Fits(header, strings.TrimSuffix(line, "\r"))
 }
 
 // Stats tells what was read so far.

@@ -27,7 +27,7 @@ import (
 
 const (
 	// DefaultPoll is how often files are looked at.
-	DefaultPoll = time.Second
+	DefaultPoll = time.Second / 2
 	// DefaultSettle is how long a file has to rest before an EVTX file counts as whole, or a last line
 	// without a newline as a line.
 	DefaultSettle = 10 * time.Second
@@ -63,9 +63,11 @@ type Offsets interface {
 	PutOffset(ctx context.Context, path, ident string, offset int64) error
 }
 
-// Source is a file or a folder, and the Sigma logsource of records that do not say theirs.
+// Source is a file or a folder, what its files are taken for, and the Sigma logsource of records that do not say
+// theirs.
 type Source struct {
 	Path                       string
+	Format                     Format
 	Product, Category, Service string
 }
 

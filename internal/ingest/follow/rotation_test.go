@@ -14,50 +14,50 @@ func TestRotation(t *testing.T) {
 		last   int
 	}{
 		"rename and create": {func(w *world) {
-			w.append("a.log", lines(gap+1, gap+2))
+			w.append("a.log", numbered(gap+1, gap+2))
 			w.rename("a.log", "a.log.1")
-			w.write("a.log", lines(gap+3, gap+4))
+			w.write("a.log", numbered(gap+3, gap+4))
 		}, gap + 4},
 		"rename, the writer goes on in the old file": {func(w *world) {
 			w.rename("a.log", "a.log.1")
 			w.write("a.log", "")
-			w.append("a.log.1", lines(gap+1, gap+2))
-			w.append("a.log", lines(gap+3, gap+4))
+			w.append("a.log.1", numbered(gap+1, gap+2))
+			w.append("a.log", numbered(gap+3, gap+4))
 		}, gap + 4},
 		"rename, nothing new yet": {func(w *world) {
-			w.append("a.log", lines(gap+1, gap+2))
+			w.append("a.log", numbered(gap+1, gap+2))
 			w.rename("a.log", "a.log.1")
 		}, gap + 2},
 		"a chain": {func(w *world) {
 			w.write("a.log.1", "")
-			w.append("a.log", lines(gap+1, gap+1))
+			w.append("a.log", numbered(gap+1, gap+1))
 			w.rename("a.log.1", "a.log.2")
 			w.rename("a.log", "a.log.1")
-			w.write("a.log", lines(gap+2, gap+3))
+			w.write("a.log", numbered(gap+2, gap+3))
 		}, gap + 3},
 		"copy and truncate": {func(w *world) {
-			w.append("a.log", lines(gap+1, gap+2))
+			w.append("a.log", numbered(gap+1, gap+2))
 			w.copy("a.log", "a.log.1")
-			w.write("a.log", lines(gap+3, gap+4))
+			w.write("a.log", numbered(gap+3, gap+4))
 		}, gap + 4},
 		"copy, truncate and grow beyond": {func(w *world) {
 			w.copy("a.log", "a.log.1")
-			w.write("a.log", lines(gap+1, 4*gap))
+			w.write("a.log", numbered(gap+1, 4*gap))
 		}, 4 * gap},
-		"truncate": {func(w *world) { w.write("a.log", lines(gap+1, gap+2)) }, gap + 2},
+		"truncate": {func(w *world) { w.write("a.log", numbered(gap+1, gap+2)) }, gap + 2},
 		"replace by another file": {func(w *world) {
-			w.write("b.tmp", lines(gap+1, 3*gap))
+			w.write("b.tmp", numbered(gap+1, 3*gap))
 			w.rename("b.tmp", "a.log")
 		}, 3 * gap},
 		"replace by a copy that goes on": {func(w *world) {
-			w.write(".b", lines(1, gap+3))
+			w.write(".b", numbered(1, gap+3))
 			w.rename(".b", "a.log")
 		}, gap + 3},
 		"remove and create": {func(w *world) {
 			if err := os.Remove(w.path("a.log")); err != nil {
 				w.t.Fatal(err)
 			}
-			w.write("a.log", lines(gap+1, gap+2))
+			w.write("a.log", numbered(gap+1, gap+2))
 		}, gap + 2},
 	} {
 		for _, folder := range []bool{false, true} {
@@ -71,7 +71,7 @@ func TestRotation(t *testing.T) {
 					if folder {
 						src.Path = w.dir
 					}
-					w.write("a.log", lines(1, gap))
+					w.write("a.log", numbered(1, gap))
 					f := w.start(src)
 					w.polls(f)
 					w.expect(1, gap)
@@ -82,7 +82,7 @@ func TestRotation(t *testing.T) {
 					w.polls(f)
 					w.polls(f)
 					w.expect(1, tc.last)
-					w.append("a.log", lines(tc.last+1, tc.last+2))
+					w.append("a.log", numbered(tc.last+1, tc.last+2))
 					w.polls(f)
 					w.expect(1, tc.last+2)
 					w.polls(w.start(src))
@@ -101,14 +101,14 @@ func TestRenamedInFolder(t *testing.T) {
 	for _, to := range []string{"0.jsonl", "z.jsonl"} {
 		w := newWorld(t)
 		f := w.start()
-		w.write("m.jsonl", lines(1, 30))
+		w.write("m.jsonl", numbered(1, 30))
 		w.polls(f)
 		w.rename("m.jsonl", to)
-		w.append(to, lines(31, 32))
+		w.append(to, numbered(31, 32))
 		w.polls(f)
 		w.expect(1, 32)
 		f = w.start()
-		w.append(to, lines(33, 33))
+		w.append(to, numbered(33, 33))
 		w.polls(f)
 		w.expect(1, 33)
 	}
@@ -117,10 +117,10 @@ func TestRenamedInFolder(t *testing.T) {
 func TestRotatedIsForgotten(t *testing.T) {
 	w := newWorld(t)
 	f := w.start(Source{Path: w.path("a.log")})
-	w.write("a.log", lines(1, 20))
+	w.write("a.log", numbered(1, 20))
 	w.polls(f)
 	w.rename("a.log", "a.log.1")
-	w.write("a.log", lines(21, 22))
+	w.write("a.log", numbered(21, 22))
 	w.polls(f)
 	if len(f.watches[0].rotated) != 1 {
 		t.Fatalf("the rotated file is not read on: %v", f.watches[0].rotated)

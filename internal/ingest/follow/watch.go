@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -24,8 +23,30 @@ type tracked struct {
 	modified time.Time
 	since    time.Time // when size and modified were first seen as they are
 	done     bool      // nothing to do until they change
-	skipping bool      // within a line that is too long
-	strayed  time.Time // when it lost its path
+
+	reading *reading // of a format that holds lines back; nil: from the mark
+	former  decoder  // of the log before this one, or of this one before it was read again
+
+	path    string    // where it was last
+	strayed time.Time // when it lost that
+	lost    int64     // in which look
+	unnoted bool      // its mark has to be stored for its path
+	after   *tracked  // had the path before, and may not be stored elsewhere yet
+	waited  int       // looks, for that
+}
+
+// maxWaits bounds the looks that a file waits for the one that had its path: names may go round in a circle.
+const maxWaits = 5
+
+// waits says whether the file that had this one's path might still be found under another, and has to be noted
+// there before it is forgotten here.
+func (t *tracked) waits(turn int64) bool {
+	if t.after != nil && t.waited < maxWaits && (t.after.lost == turn || t.after.unnoted) {
+		t.waited++
+		return true
+	}
+	t.after = nil
+	return false
 }
 
 // watch is one source and the files that it is known to have.
@@ -37,6 +58,8 @@ type watch struct {
 	rotated map[string]time.Time // beside the source's own: read on until then
 	primed  bool                 // the mark of the source's own path was asked for
 	index   *index               // made anew in each look that needs it
+	moved   map[string]*tracked  // in this look, to another path
+	turn    int64                // of the look
 	failing string
 }
 
@@ -53,7 +76,13 @@ func newWatch(s Source) *watch {
 // look visits every file of a source once.
 func (f *Follower) look(ctx context.Context, w *watch) (more bool, err error) {
 	now := f.opt.Now()
-	w.index = nil
+	w.index, w.moved = nil, map[string]*tracked{}
+	w.turn++
+	for _, t := range w.stray {
+		if err := f.release(ctx, w, t); err != nil {
+			return false, err
+		}
+	}
 	paths, err := w.list()
 	if err := f.load(ctx, w, paths); err != nil {
 		return false, err
@@ -148,11 +177,11 @@ func (f *Follower) load(ctx context.Context, w *watch, paths []string) error {
 			continue
 		}
 		m, err := parseMark(ident)
-		if err != nil || offset < m.Tail.N {
+		if err != nil || offset < 0 || m.Kind != kindEVTX && offset+m.Ahead < m.Tail.N {
 			f.problem(path, errors.Join(err, errors.New("what was read of it is not known any more: it is read again")))
 			continue
 		}
-		w.files[path] = &tracked{mark: m, offset: offset}
+		w.files[path] = &tracked{mark: m, offset: offset, path: path}
 	}
 	w.primed = true
 	return nil
@@ -160,10 +189,10 @@ func (f *Follower) load(ctx context.Context, w *watch, paths []string) error {
 
 // abandon makes a file stray.
 func (w *watch) abandon(t *tracked, now time.Time) {
-	if t.Kind == kindUnknown || t.Kind == kindIgnored {
+	if !t.Kind.followed() {
 		return
 	}
-	t.strayed = now
+	t.strayed, t.lost = now, w.turn
 	if w.stray = append(w.stray, t); len(w.stray) > maxStray {
 		w.stray = w.stray[1:]
 	}
@@ -184,7 +213,7 @@ func (w *watch) lose(paths []string, now time.Time) {
 func (w *watch) forget(now time.Time) {
 	w.stray = slices.DeleteFunc(w.stray, func(t *tracked) bool { return now.Sub(t.strayed) > grace })
 	for path, until := range w.rotated {
-		if t := w.files[path]; now.After(until) && (t == nil || now.Sub(t.since) > grace) {
+		if t := w.files[path]; now.After(until) && (t == nil || t.done && now.Sub(t.since) > grace) {
 			delete(w.rotated, path)
 			delete(w.files, path)
 			delete(w.loaded, path)
@@ -210,14 +239,17 @@ func (f *Follower) visit(ctx context.Context, w *watch, path string) (more bool,
 	if info, err = file.Stat(); err != nil {
 		return false, err
 	}
-	before := w.files[path]
 	if t, err = w.identify(path, file, info, f.opt.Now()); err != nil {
 		return false, err
 	}
-	if t != before && t.offset > 0 { // moved or copied: noted under its new name, or a restart would read it again
+	if t.waits(w.turn) {
+		return true, nil
+	}
+	if t.unnoted { // moved or copied: noted under its new name, or a restart would read it again
 		if err := f.opt.Offsets.PutOffset(ctx, path, t.mark.String(), t.offset); err != nil {
 			return false, err
 		}
+		t.unnoted = false
 	}
 	if t.size != info.Size() || !t.modified.Equal(info.ModTime()) || t.since.IsZero() {
 		t.size, t.modified, t.since, t.done = info.Size(), info.ModTime(), f.opt.Now(), false
@@ -227,6 +259,10 @@ func (f *Follower) visit(ctx context.Context, w *watch, path string) (more bool,
 		return false, f.readLog(ctx, w, path, file, t)
 	case kindLines:
 		return f.readLines(ctx, w, path, file, t)
+	case kindXML:
+		return f.readXML(ctx, w, path, file, t)
+	case kindAudit, kindSyslog:
+		return f.readText(ctx, w, path, file, t)
 	}
 	t.done = true
 	return false, nil
@@ -236,32 +272,55 @@ func (f *Follower) visit(ctx context.Context, w *watch, path string) (more bool,
 // path, a copy of one, or a new one.
 func (w *watch) identify(path string, file *os.File, info fs.FileInfo, now time.Time) (*tracked, error) {
 	node := nodeOf(info)
-	t := w.files[path]
-	if t != nil && (t.Kind == kindUnknown || t.Kind == kindIgnored) {
-		t = nil // it may have become something since
-	}
-	if t != nil {
-		same, err := t.is(node, file)
+	before := w.files[path]
+	if before != nil && before.Kind.followed() { // anything else may have become something since
+		same, err := before.is(node, file)
 		if err != nil || same {
-			return t, err
+			return before, err
 		}
-		w.abandon(t, now)
+		w.abandon(before, now)
 	}
 	delete(w.files, path)
-	fresh := &tracked{mark: mark{Node: node}}
-	var err error
-	if fresh.Kind, err = sniff(file); err != nil {
-		return nil, err
-	}
-	if err := fresh.renew(file, info.Size(), 0); err != nil {
+	fresh, err := w.fresh(node, file, info, before)
+	if err != nil {
 		return nil, err
 	}
 	found, err := w.known(fresh, file)
 	if err != nil {
 		return nil, err
 	}
+	if before == nil {
+		before = w.moved[path]
+	}
+	if before != nil && before.Kind.followed() {
+		found.after, found.waited = before, 0
+	}
+	found.unnoted = found.offset > 0 || found.Ahead > 0
+	found.path = path
 	w.files[path] = found
 	return found, nil
+}
+
+// fresh makes the file that is new at a path which another had before.
+func (w *watch) fresh(node string, file *os.File, info fs.FileInfo, before *tracked) (*tracked, error) {
+	t := &tracked{mark: mark{Node: node}}
+	head, err := sniff(file)
+	if err != nil {
+		return nil, err
+	}
+	t.Kind = w.source.tell(head)
+	if before != nil {
+		if t.former = before.former; before.reading != nil {
+			t.former = before.reading.dec
+		}
+		if !t.Kind.followed() {
+			t.Header = before.Header // until there is a line that shows what it is
+		}
+		if t.Kind == kindIgnored && continues(t.Header, head) {
+			t.Kind = kindLines
+		}
+	}
+	return t, t.renew(file, info.Size(), 0)
 }
 
 // is says whether a file is the tracked one: the same place and the same content.
@@ -275,16 +334,31 @@ func (t *tracked) is(node string, file *os.File) (bool, error) {
 // copied says whether a file is a copy of the tracked one. Only a whole fingerprint counts: shorter files may
 // be alike by chance.
 func (t *tracked) copied(file *os.File) (bool, error) {
-	if t.Kind != kindLines || t.Head.N < printSize {
+	if !t.Kind.text() || t.Head.N < printSize {
 		return false, nil
 	}
 	return t.alike(file, t.offset)
 }
 
+// twin makes the file that a copy is. What is held back of a file whose content is gone is the copy's from now on;
+// a file that is still there gives it out itself, and so does the copy, for it may be truncated next and then only
+// the copy has it.
+func (t *tracked) twin(node string) *tracked {
+	c := &tracked{mark: t.mark, offset: t.offset, former: t.former}
+	c.Node = node
+	if t.strayed.IsZero() {
+		return c
+	}
+	c.reading, t.reading = t.reading, nil
+	t.offset += t.Ahead
+	t.Ahead, t.Open = 0, nil
+	return c
+}
+
 // known finds a file that is new at its path among those that are known: itself, moved, or else the original
 // that it copies, which stays where it is. If there is none, it is the fresh one.
 func (w *watch) known(fresh *tracked, file *os.File) (*tracked, error) {
-	if fresh.Kind == kindUnknown || fresh.Kind == kindIgnored {
+	if !fresh.Kind.followed() {
 		return fresh, nil
 	}
 	if fresh.Node != "" {
@@ -293,6 +367,7 @@ func (w *watch) known(fresh *tracked, file *os.File) (*tracked, error) {
 				return nil, err
 			} else if same {
 				w.stray = slices.Delete(w.stray, i, i+1)
+				t.strayed, t.lost = time.Time{}, 0
 				return t, nil
 			}
 		}
@@ -302,6 +377,7 @@ func (w *watch) known(fresh *tracked, file *os.File) (*tracked, error) {
 				return nil, err
 			} else if same {
 				delete(w.files, path)
+				w.moved[path] = t
 				return t, nil
 			}
 		}
@@ -310,9 +386,7 @@ func (w *watch) known(fresh *tracked, file *os.File) (*tracked, error) {
 		if same, err := t.copied(file); err != nil {
 			return nil, err
 		} else if same {
-			twin := &tracked{mark: t.mark, offset: t.offset}
-			twin.Node = fresh.Node
-			return twin, nil
+			return t.twin(fresh.Node), nil
 		}
 	}
 	return fresh, nil
@@ -326,7 +400,7 @@ func (w *watch) lookUp() *index {
 	}
 	w.index = &index{nodes: map[string]string{}, heads: map[string][]*tracked{}}
 	add := func(t *tracked) {
-		if t.Kind == kindLines && t.Head.N == printSize {
+		if t.Kind.text() && t.Head.N == printSize {
 			w.index.heads[t.Head.Sum] = append(w.index.heads[t.Head.Sum], t)
 		}
 	}
@@ -334,7 +408,7 @@ func (w *watch) lookUp() *index {
 		add(t)
 	}
 	for _, path := range slices.Sorted(maps.Keys(w.files)) {
-		if t := w.files[path]; t.Kind == kindLines || t.Kind == kindEVTX {
+		if t := w.files[path]; t.Kind.followed() {
 			w.index.nodes[t.Node] = path
 			add(t)
 		}
@@ -391,41 +465,4 @@ func (w *watch) isStray(path string) bool {
 		}
 	}
 	return false
-}
-
-// sniff tells what a file is by its first bytes.
-func sniff(file *os.File) (kind, error) {
-	buf := make([]byte, printSize)
-	n, err := file.ReadAt(buf, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return kindUnknown, err
-	}
-	return kindOf(buf[:n]), nil
-}
-
-const (
-	evtxMagic = "ElfFile\x00"
-	zeekMagic = "#separator "
-	bom       = "\xef\xbb\xbf"
-)
-
-func kindOf(head []byte) kind {
-	text := string(head)
-	if strings.HasPrefix(text, evtxMagic) {
-		return kindEVTX
-	}
-	if strings.HasPrefix(text, zeekMagic) {
-		return kindLines
-	}
-	if strings.HasPrefix(evtxMagic, text) || strings.HasPrefix(zeekMagic, text) || strings.HasPrefix(bom, text) {
-		return kindUnknown // too short to tell
-	}
-	text = strings.TrimLeft(strings.TrimPrefix(text, bom), " \t\r\n")
-	switch {
-	case text == "":
-		return kindUnknown
-	case text[0] == '{':
-		return kindLines
-	}
-	return kindIgnored
 }

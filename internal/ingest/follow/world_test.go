@@ -151,8 +151,8 @@ func (w *world) copy(from, to string) {
 	w.write(to, string(b))
 }
 
-// lines makes JSON lines v = from .. to.
-func lines(from, to int) string {
+// numbered makes JSON lines v = from .. to.
+func numbered(from, to int) string {
 	var b strings.Builder
 	for i := from; i <= to; i++ {
 		fmt.Fprintf(&b, "{\"v\":%d,\"pad\":%q}\n", i, strings.Repeat("x", 40))
