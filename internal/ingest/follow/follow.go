@@ -44,6 +44,8 @@ const (
 	maxStray = 1000
 	// grace is how long a rotated file is looked for, and read on after the last change.
 	grace = time.Minute
+	// noteTime is how long noting how far a file was read may take.
+	noteTime = 30 * time.Second
 	// maxReports bounds the problems of one file that are logged in one look at it; all are counted.
 	maxReports = 5
 )

@@ -157,8 +157,11 @@ func (f *Follower) commit(ctx context.Context, path string, file *os.File, t *tr
 	return f.note(ctx, path, file, t, next, t.offset+int64(taken))
 }
 
-// note sets a mark and its offset once what stands before it is durable.
+// note sets a mark and its offset once what stands before it is durable. Where the end has come meanwhile it does so
+// all the same: what was handed on need not come again.
 func (f *Follower) note(ctx context.Context, path string, file *os.File, t *tracked, next mark, offset int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
 	if err := f.opt.Sink.Sync(ctx); err != nil {
 		return err
 	}
