@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -28,11 +29,17 @@ type ordeal struct {
 	*world
 	source  Source
 	name    string
-	durable map[string]int
+	durable map[string]bool
 	acked   map[string]bool
-	waiting []string
+	written map[string][]string // durable and not acknowledged, by path
+	waiting []told
 	life    *life
+	wrote   []string // what each file was given, the newest last
+	rotates bool
 }
+
+// told is an event that the sink took.
+type told struct{ text, path string }
 
 // life is one process's; after its end nothing that it does has an effect.
 type life struct {
@@ -75,7 +82,7 @@ func (l *life) Submit(_ context.Context, ev *event.Event) error {
 	if l.o.acked[text] {
 		l.o.t.Errorf("acknowledged, and told again: %s", text)
 	}
-	l.o.waiting = append(l.o.waiting, text)
+	l.o.waiting = append(l.o.waiting, told{text, ev.Source})
 	return nil
 }
 
@@ -86,8 +93,9 @@ func (l *life) Sync(context.Context) error {
 		}
 		return err
 	}
-	for _, text := range l.o.waiting {
-		l.o.durable[text]++
+	for _, x := range l.o.waiting {
+		l.o.durable[x.text] = true
+		l.o.written[x.path] = append(l.o.written[x.path], x.text)
 	}
 	l.o.waiting = nil
 	return nil
@@ -102,14 +110,16 @@ func (l *life) Offset(ctx context.Context, path string) (string, int64, error) {
 
 func (l *life) PutOffset(ctx context.Context, path, ident string, offset int64) error {
 	if err := l.strike(); err != nil {
+		delete(l.o.written, path) // it comes again
 		return err
 	}
 	if len(l.o.waiting) > 0 {
 		l.o.t.Error("a mark is noted before its events are durable")
 	}
-	for text := range l.o.durable {
+	for _, text := range l.o.written[path] {
 		l.o.acked[text] = true
 	}
+	delete(l.o.written, path)
 	return l.o.world.PutOffset(ctx, path, ident, offset)
 }
 
@@ -127,7 +137,7 @@ func render(ev *event.Event) string {
 
 // begin starts a process.
 func (o *ordeal) begin() *Follower {
-	o.waiting = nil
+	o.waiting, o.written = nil, map[string][]string{}
 	o.life = &life{o: o}
 	return New(Options{Sources: []Source{o.source}, Sink: o.life, Offsets: o.life, Now: o.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 }
@@ -146,17 +156,27 @@ func (o *ordeal) look(f *Follower) {
 func (o *ordeal) run(text string, schedule []byte) {
 	f := o.begin()
 	o.write(o.name, "")
+	o.wrote = []string{""}
 	for len(schedule) >= 2 && len(text) > 0 {
 		op, n := schedule[0], int(schedule[1])
 		schedule = schedule[2:]
 		switch {
 		case op < 32: // the process is killed, or a call fails, some calls later
 			o.life.calls, o.life.fault = n%40+1, fault(op)%faults
-		case op < 48:
+		case op < 40 || !o.rotates && op < 48:
 			f = o.begin()
+		case op < 48 && !o.noted():
+		case op < 44:
+			o.rename(o.name, fmt.Sprintf("%s.%d", o.name, len(o.wrote)))
+			o.write(o.name, "")
+			o.wrote = append(o.wrote, "")
+		case op < 48:
+			o.copy(o.name, fmt.Sprintf("%s.%d", o.name, len(o.wrote)))
+			o.write(o.name, "")
+			o.wrote = append(o.wrote, "")
 		default:
 			piece := min(len(text), n*int(op-47)/16+1)
-			o.append(o.name, text[:piece])
+			o.add(text[:piece])
 			text = text[piece:]
 		}
 		o.look(f)
@@ -165,12 +185,29 @@ func (o *ordeal) run(text string, schedule []byte) {
 		}
 	}
 	o.life.calls = 0
-	o.append(o.name, text)
+	o.add(text)
 	o.look(f)
 	o.at = o.at.Add(2 * grace) // acts without an end, and a line without one
 	o.look(f)
 	o.at = o.at.Add(2 * grace)
 	o.look(f)
+}
+
+// add appends to the file.
+func (o *ordeal) add(text string) {
+	o.append(o.name, text)
+	o.wrote[len(o.wrote)-1] += text
+}
+
+// noted says whether the file that is to be rotated was seen, and can be told by its content.
+func (o *ordeal) noted() bool {
+	ident, offset, err := o.world.Offset(o.t.Context(), o.source.Path)
+	m, merr := parseMark(ident)
+	if err != nil || merr != nil || m.Head.N < printSize {
+		return false
+	}
+	here, _ := (&tracked{mark: m, offset: offset}).at(o.source.Path)
+	return here
 }
 
 // whole is what a reader of the whole text makes of it.
@@ -212,14 +249,17 @@ func whole(t testing.TB, format Format, source, text string, now time.Time) map[
 }
 
 // endure is one ordeal.
-func endure(t *testing.T, format Format, text string, schedule []byte) {
+func endure(t *testing.T, format Format, text string, rotates bool, schedule []byte) {
 	t.Helper()
-	o := &ordeal{world: newWorld(t), name: "f.log", durable: map[string]int{}, acked: map[string]bool{}}
+	o := &ordeal{world: newWorld(t), name: "f.log", durable: map[string]bool{}, acked: map[string]bool{}, rotates: rotates}
 	o.source = Source{Path: o.path(o.name), Format: format}
 	o.run(text, schedule)
-	want := whole(t, format, o.source.Path, text, o.at)
+	want := map[string]bool{}
+	for _, text := range o.wrote {
+		maps.Copy(want, whole(t, format, o.source.Path, text, o.at))
+	}
 	for text := range want {
-		if o.durable[text] == 0 {
+		if !o.durable[text] {
 			t.Errorf("lost: %s", text)
 		}
 	}
@@ -278,7 +318,7 @@ func TestOrdeal(t *testing.T) {
 				for call := range 40 {
 					for _, piece := range []byte{7, 200} {
 						step := []byte{byte(what), byte(call), 63, piece, 63, piece}
-						endure(t, format, text, bytes.Repeat(step, len(text)))
+						endure(t, format, text, false, bytes.Repeat(step, len(text)))
 						if t.Failed() {
 							t.Fatalf("fault %d at call %d, pieces of %d", what, call, piece)
 						}
@@ -291,7 +331,40 @@ func TestOrdeal(t *testing.T) {
 				for i := range schedule {
 					schedule[i] = byte(rng.Uint32())
 				}
-				endure(t, format, text, schedule)
+				endure(t, format, text, false, schedule)
+				if t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+			}
+		})
+	}
+}
+
+// bigText is an ordeal of many acts and messages, each of them unlike all others.
+func bigText(format Format) string {
+	var text strings.Builder
+	for i := range 12 {
+		numbers := strings.NewReplacer("1700000000", fmt.Sprint(1700000000+i), "1700000009", fmt.Sprint(1700000009+i), "gate", fmt.Sprintf("gate%d", i), "exe=", fmt.Sprintf("n=%d exe=", i), "item=", fmt.Sprintf("n=%d item=", i), "argc=", fmt.Sprintf("n=%d argc=", i), "cwd=", fmt.Sprintf("n=%d cwd=", i), "proctitle=", fmt.Sprintf("n=%d proctitle=", i))
+		text.WriteString(numbers.Replace(ordeals[format]))
+	}
+	return text.String()
+}
+
+// TestRotatedOrdeal has a log of many acts that is rotated, by renaming and by copying, while everything fails.
+func TestRotatedOrdeal(t *testing.T) {
+	for _, format := range []Format{Auditd, Syslog} {
+		t.Run(string(format), func(t *testing.T) {
+			text := bigText(format)
+			for seed := range uint64(150) {
+				rng := rand.New(rand.NewPCG(seed, 8))
+				schedule := make([]byte, 300)
+				for i := range schedule {
+					schedule[i] = byte(rng.Uint32())
+					if i%2 == 0 {
+						schedule[i] %= 96
+					}
+				}
+				endure(t, format, text, true, schedule)
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
 				}
@@ -322,6 +395,6 @@ func FuzzOrdeal(f *testing.F) {
 		if format == Zeek && (!strings.HasPrefix(text, zeekMagic) || len(text) > maxHeader) {
 			t.Skip()
 		}
-		endure(t, format, text, schedule)
+		endure(t, format, text, false, schedule)
 	})
 }

@@ -58,6 +58,8 @@ type mark struct {
 	Skipping bool `json:"skipping,omitempty"`
 	// Header is that of Zeek's which holds there.
 	Header string `json:"header,omitempty"`
+	// Of is the source of which the file was rotated away.
+	Of string `json:"of,omitempty"`
 }
 
 // open is something that was read and not given out whole.

@@ -236,10 +236,10 @@ func (t *tracked) marked() (next mark, offset int64) {
 }
 
 // release gives out what a file that lost its path holds back: nothing can come behind it any more. It does so
-// one look later, for the file may be found under another name and go on there.
+// once the file can not be found under another name and go on there.
 func (f *Follower) release(ctx context.Context, w *watch, t *tracked) error {
 	r := t.reading
-	if r == nil || t.lost == w.turn {
+	if r == nil || t.missing(w.turn) {
 		return nil
 	}
 	if r.pos < r.again { // it was going over what it had read before

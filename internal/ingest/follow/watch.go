@@ -38,10 +38,13 @@ type tracked struct {
 // maxWaits bounds the looks that a file waits for the one that had its path: names may go round in a circle.
 const maxWaits = 5
 
+// missing says whether the file lost its path, and may be found under another still: that takes one look more.
+func (t *tracked) missing(turn int64) bool { return t.lost > 0 && turn-t.lost <= 1 }
+
 // waits says whether the file that had this one's path might still be found under another, and has to be noted
 // there before it is forgotten here.
 func (t *tracked) waits(turn int64) bool {
-	if t.after != nil && t.waited < maxWaits && (t.after.lost == turn || t.after.unnoted) {
+	if t.after != nil && t.waited < maxWaits && (t.after.missing(turn) || t.after.unnoted) {
 		t.waited++
 		return true
 	}
@@ -83,6 +86,11 @@ func (f *Follower) look(ctx context.Context, w *watch) (more bool, err error) {
 			return false, err
 		}
 	}
+	if !w.primed {
+		if err := f.prime(ctx, w); err != nil {
+			return false, err
+		}
+	}
 	paths, err := w.list()
 	if err := f.load(ctx, w, paths); err != nil {
 		return false, err
@@ -98,7 +106,7 @@ func (f *Follower) look(ctx context.Context, w *watch) (more bool, err error) {
 		}
 		more = more || again
 	}
-	f.findRotated(w, paths, now)
+	w.findRotated(paths, now)
 	w.forget(f.opt.Now())
 	return more, err
 }
@@ -168,23 +176,89 @@ func (f *Follower) load(ctx context.Context, w *watch, paths []string) error {
 		if w.loaded[path] {
 			continue
 		}
-		ident, offset, err := f.opt.Offsets.Offset(ctx, path)
+		t, err := f.stored(ctx, path)
 		if err != nil {
 			return err
 		}
 		w.loaded[path] = true
-		if ident == "" {
-			continue
+		if t != nil {
+			w.files[path] = t
 		}
-		m, err := parseMark(ident)
-		if err != nil || offset < 0 || m.Kind != kindEVTX && offset+m.Ahead < m.Tail.N {
-			f.problem(path, errors.Join(err, errors.New("what was read of it is not known any more: it is read again")))
-			continue
-		}
-		w.files[path] = &tracked{mark: m, offset: offset, path: path}
 	}
 	w.primed = true
 	return nil
+}
+
+// stored makes a file from the mark that was stored for a path; nil where there was none.
+func (f *Follower) stored(ctx context.Context, path string) (*tracked, error) {
+	ident, offset, err := f.opt.Offsets.Offset(ctx, path)
+	if err != nil || ident == "" {
+		return nil, err
+	}
+	m, err := parseMark(ident)
+	if err != nil || offset < 0 || m.Kind != kindEVTX && offset+m.Ahead < m.Tail.N {
+		f.problem(path, errors.Join(err, errors.New("what was read of it is not known any more: it is read again")))
+		return nil, nil
+	}
+	return &tracked{mark: m, offset: offset, path: path}, nil
+}
+
+// prime finds what was rotated away from a single file and not read to its end before a restart.
+func (f *Follower) prime(ctx context.Context, w *watch) error {
+	var found []*tracked
+	for _, path := range w.siblings() {
+		t, err := f.stored(ctx, path)
+		if err != nil {
+			return err
+		}
+		if t != nil && t.Of == w.source.Path {
+			found = append(found, t)
+		}
+	}
+	for _, t := range found {
+		switch here, size := t.at(t.path); {
+		case !here:
+			w.abandon(t, f.opt.Now()) // rotated on: it may be found
+		case len(t.Open) > 0 || t.offset < size:
+			w.files[t.path], w.loaded[t.path], w.rotated[t.path] = t, true, f.opt.Now().Add(grace)
+		}
+	}
+	return nil
+}
+
+// at says whether the file is at a path, and its size.
+func (t *tracked) at(path string) (here bool, size int64) {
+	file, err := os.Open(path)
+	if err != nil {
+		return false, 0
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return false, 0
+	}
+	here, err = t.is(nodeOf(info), file)
+	return here && err == nil, info.Size()
+}
+
+// siblings names the files beside a single one, as far as they can be read.
+func (w *watch) siblings() (out []string) {
+	if info, err := os.Stat(w.source.Path); err == nil && info.IsDir() {
+		return nil // whatever is in the folder is looked at anyway
+	}
+	dir := filepath.Dir(w.source.Path)
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	entries, _ := d.ReadDir(maxSiblings)
+	for _, e := range entries {
+		if path := filepath.Join(dir, e.Name()); e.Type().IsRegular() && path != w.source.Path {
+			out = append(out, path)
+		}
+	}
+	return out
 }
 
 // abandon makes a file stray.
@@ -245,7 +319,7 @@ func (f *Follower) visit(ctx context.Context, w *watch, path string) (more bool,
 	if t.waits(w.turn) {
 		return true, nil
 	}
-	if t.unnoted { // moved or copied: noted under its new name, or a restart would read it again
+	if t.unnoted { // or a restart would not find it if it is rotated away, or read it again under its new name
 		if err := f.opt.Offsets.PutOffset(ctx, path, t.mark.String(), t.offset); err != nil {
 			return false, err
 		}
@@ -295,8 +369,11 @@ func (w *watch) identify(path string, file *os.File, info fs.FileInfo, now time.
 	if before != nil && before.Kind.followed() {
 		found.after, found.waited = before, 0
 	}
-	found.unnoted = found.offset > 0 || found.Ahead > 0
-	found.path = path
+	found.unnoted = found.Kind.followed()
+	found.path, found.Of = path, ""
+	if _, rotated := w.rotated[path]; rotated {
+		found.Of = w.source.Path
+	}
 	w.files[path] = found
 	return found, nil
 }
@@ -418,26 +495,12 @@ func (w *watch) lookUp() *index {
 
 // findRotated looks for strays of a single file beside it, and reads those it finds on for a while: their
 // writer may not have turned to the new file yet.
-func (f *Follower) findRotated(w *watch, paths []string, now time.Time) {
+func (w *watch) findRotated(paths []string, now time.Time) {
 	if len(w.stray) == 0 {
 		return
 	}
-	if info, err := os.Stat(w.source.Path); err == nil && info.IsDir() {
-		return // whatever is in the folder is looked at anyway
-	}
-	dir := filepath.Dir(w.source.Path)
-	d, err := os.Open(dir)
-	if err != nil {
-		return
-	}
-	defer d.Close()
-	entries, _ := d.ReadDir(maxSiblings) // as far as it can be read; the rest is not found
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if !e.Type().IsRegular() || slices.Contains(paths, path) || path == w.source.Path {
-			continue
-		}
-		if w.isStray(path) {
+	for _, path := range w.siblings() {
+		if !slices.Contains(paths, path) && w.isStray(path) {
 			w.rotated[path] = now.Add(grace)
 		}
 	}
