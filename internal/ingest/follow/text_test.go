@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"shieldwall/internal/decode/auditd"
 	"shieldwall/internal/decode/lines"
+	"shieldwall/internal/event"
 )
 
 // call is what auditd writes when a program starts, without the end that most kernels write.
@@ -18,12 +20,17 @@ func call(serial int, program string) (syscall, execve string) {
 		fmt.Sprintf("type=EXECVE msg=audit(1700000000.000:%d): argc=1 a0=\"%s\"\n", serial, program)
 }
 
+func text(ev *event.Event, name string) string {
+	v, _ := ev.Get(name)
+	return v.Text
+}
+
 // image gives the world a sink that notes which programs started, and by which name.
 func (w *world) image() *[]string {
 	out := &[]string{}
-	w.see = func(get func(string) string) {
-		if get("type") == "EXECVE" {
-			*out = append(*out, get("Image")+" "+get("a0"))
+	w.see = func(ev *event.Event) {
+		if text(ev, "type") == "EXECVE" {
+			*out = append(*out, text(ev, "Image")+" "+text(ev, "a0"))
 		}
 	}
 	return out
@@ -153,9 +160,9 @@ func TestOpenAct(t *testing.T) {
 func TestKnownParents(t *testing.T) {
 	w := newWorld(t)
 	var parents []string
-	w.see = func(get func(string) string) {
-		if get("type") == "EXECVE" {
-			parents = append(parents, get("ParentImage"))
+	w.see = func(ev *event.Event) {
+		if text(ev, "type") == "EXECVE" {
+			parents = append(parents, text(ev, "ParentImage"))
 		}
 	}
 	f := w.start(Source{Path: w.path("audit.log")})
@@ -222,7 +229,12 @@ func TestNotedAtFirstSight(t *testing.T) {
 func TestRotatedOn(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		w := newWorld(t)
-		sources := []Source{{Path: w.path("a.log")}, {Path: w.path("b.log")}}
+		sources := []Source{{Path: w.path("a.log"), Service: "a"}, {Path: w.path("b.log"), Service: "b"}}
+		w.see = func(ev *event.Event) {
+			if ev.Service != filepath.Base(ev.Source)[:1] {
+				t.Errorf("%s is read as a file of %s", ev.Source, ev.Service)
+			}
+		}
 		f := w.start(sources...)
 		w.write("a.log", numbered(1, 30))
 		w.write("b.log", numbered(31, 60))
@@ -253,13 +265,13 @@ func TestLongWait(t *testing.T) {
 	src := Source{Path: w.path("sys.log")}
 	syscall, execve := call(1, "sh")
 	const prefix = "Mar  1 10:00:00 gate audispd: "
-	var text strings.Builder
-	text.WriteString(prefix + syscall)
+	var log strings.Builder
+	log.WriteString(prefix + syscall)
 	last := 0
-	for ; text.Len() < MaxLine*5/4; last++ {
-		fmt.Fprintf(&text, "Mar  1 10:00:00 gate app: {\"v\":%d,\"pad\":\"%s\"}\n", last+1, strings.Repeat("x", 2000))
+	for ; log.Len() < MaxLine*5/4; last++ {
+		fmt.Fprintf(&log, "Mar  1 10:00:00 gate app: {\"v\":%d,\"pad\":\"%s\"}\n", last+1, strings.Repeat("x", 2000))
 	}
-	w.write("sys.log", text.String())
+	w.write("sys.log", log.String())
 	w.look(w.start(src))
 	w.expect(1, last)
 	f := w.start(src)

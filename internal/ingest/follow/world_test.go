@@ -28,7 +28,7 @@ type world struct {
 	refuse  func(text string) error
 	syncErr error
 	style   style
-	see     func(get func(string) string) // is told each event that is taken
+	see     func(*event.Event) // is told each event that is taken
 }
 
 func newWorld(t *testing.T) *world {
@@ -47,10 +47,7 @@ func (w *world) Submit(ctx context.Context, ev *event.Event) error {
 		}
 	}
 	if w.see != nil {
-		w.see(func(name string) string {
-			v, _ := ev.Get(name)
-			return v.Text
-		})
+		w.see(ev)
 	}
 	text := v.Text
 	if text == "" {
