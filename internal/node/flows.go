@@ -301,8 +301,8 @@ const scopeIngest = "ingest"
 
 func (n *Node) ingestHandler() http.Handler {
 	return httpjsonl.New(httpjsonl.Options{
-		Names: sink{n}.names,
-		Sink:  sink{n}, Tokens: tokens{n}, Log: n.log,
+		Names: sink{n}.names, Now: n.now,
+		Sink: sink{n}, Tokens: tokens{n}, Log: n.log,
 		Busy: func(err error) bool { return errors.Is(err, detect.ErrBusy) },
 	})
 }

@@ -86,10 +86,13 @@ func Resume(head []byte, r io.Reader, source string) *Reader {
 	return rd
 }
 
-// Header gives the lines of the header that holds now, for Resume; nil where there was none.
+// Header gives the lines of the header that holds now, for Resume; nil where there was none. It starts with Magic.
 func (r *Reader) Header() []byte {
 	var out []byte
-	for _, line := range r.head.lines {
+	for i, line := range r.head.lines {
+		if i == 0 && line == "" && r.head.lines != [len(headerKeys)]string{} {
+			line = "separator \\x09" // it was not to be understood
+		}
 		if line != "" {
 			out = append(append(append(out, '#'), line...), '\n')
 		}

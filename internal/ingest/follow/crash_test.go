@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,8 +28,8 @@ type ordeal struct {
 	*world
 	source  Source
 	name    string
-	durable map[string]bool
-	acked   map[string]bool
+	durable map[string]int      // how often each event was told
+	acked   map[string]int      // and acknowledged
 	written map[string][]string // durable and not acknowledged, by path
 	waiting []told
 	life    *life
@@ -78,11 +77,7 @@ func (l *life) Submit(_ context.Context, ev *event.Event) error {
 	if err := l.strike(); err != nil {
 		return err
 	}
-	text := render(ev)
-	if l.o.acked[text] {
-		l.o.t.Errorf("acknowledged, and told again: %s", text)
-	}
-	l.o.waiting = append(l.o.waiting, told{text, ev.Source})
+	l.o.waiting = append(l.o.waiting, told{render(ev), ev.Source})
 	return nil
 }
 
@@ -94,7 +89,7 @@ func (l *life) Sync(context.Context) error {
 		return err
 	}
 	for _, x := range l.o.waiting {
-		l.o.durable[x.text] = true
+		l.o.durable[x.text]++
 		l.o.written[x.path] = append(l.o.written[x.path], x.text)
 	}
 	l.o.waiting = nil
@@ -117,7 +112,7 @@ func (l *life) PutOffset(ctx context.Context, path, ident string, offset int64) 
 		l.o.t.Error("a mark is noted before its events are durable")
 	}
 	for _, text := range l.o.written[path] {
-		l.o.acked[text] = true
+		l.o.acked[text]++
 	}
 	delete(l.o.written, path)
 	return l.o.world.PutOffset(ctx, path, ident, offset)
@@ -201,11 +196,11 @@ func (o *ordeal) noted() bool {
 }
 
 // whole is what a reader of the whole text makes of it.
-func whole(t testing.TB, format Format, source, text string, now time.Time) map[string]bool {
+func whole(t testing.TB, format Format, source, text string, now time.Time) map[string]int {
 	t.Helper()
-	want := map[string]bool{}
+	want := map[string]int{}
 	take := func(ev *event.Event) error {
-		want[render(ev)] = true
+		want[render(ev)]++
 		return nil
 	}
 	in := strings.NewReader(text)
@@ -241,21 +236,28 @@ func whole(t testing.TB, format Format, source, text string, now time.Time) map[
 // endure is one ordeal.
 func endure(t *testing.T, format Format, text string, rotates bool, schedule []byte) {
 	t.Helper()
-	o := &ordeal{world: newWorld(t), name: "f.log", durable: map[string]bool{}, acked: map[string]bool{}, rotates: rotates}
+	o := &ordeal{world: newWorld(t), name: "f.log", durable: map[string]int{}, acked: map[string]int{}, rotates: rotates}
 	o.source = Source{Path: o.path(o.name), Format: format}
 	o.run(text, schedule)
-	want := map[string]bool{}
+	want := map[string]int{}
 	for _, text := range o.wrote {
-		maps.Copy(want, whole(t, format, o.source.Path, text, o.at))
-	}
-	for text := range want {
-		if !o.durable[text] {
-			t.Errorf("lost: %s", text)
+		for event, n := range whole(t, format, o.source.Path, text, o.at) {
+			want[event] += n
 		}
 	}
-	for text := range o.durable {
-		if !want[text] {
-			t.Errorf("made up: %s", text)
+	for event, n := range want {
+		if o.durable[event] < n {
+			t.Errorf("lost: %s", event)
+		}
+	}
+	for event, n := range o.acked {
+		if n > want[event] {
+			t.Errorf("acknowledged %d times, and there are %d: %s", n, want[event], event)
+		}
+	}
+	for event := range o.durable {
+		if want[event] == 0 {
+			t.Errorf("made up: %s", event)
 		}
 	}
 }
