@@ -166,6 +166,7 @@ func TestRefused(t *testing.T) {
 		return problems, nil
 	}
 	d := NewDecoder("", take)
+	d.At(hint)
 	problems, err := add(d)
 	open := d.Open()
 	if err == nil || problems != 1 || len(open) != 2 || open[0].Line != 1 || open[1].Line != 4 || len(took) != 1 {
@@ -176,6 +177,7 @@ func TestRefused(t *testing.T) {
 	}
 	refuse = false
 	again := NewDecoder("", take)
+	again.At(hint)
 	again.Resume(int64(len(text)), open)
 	if problems, err := add(again); err != nil || problems != 0 {
 		t.Fatal(problems, err)
