@@ -73,6 +73,7 @@ func (t *tracked) resume() *reading {
 	}
 	if t.former != nil {
 		r.dec.succeed(t.former)
+		t.former = nil
 	}
 	held := make([]lines.Open, len(t.Open))
 	for i, o := range t.Open {
@@ -121,10 +122,11 @@ func (f *Follower) readText(ctx context.Context, w *watch, path string, file *os
 	problems := &unreadable{f: f, path: path}
 	rested := now.Sub(t.since)
 	end := r.whole(chunk, rested >= grace, problems)
-	if err = r.add(chunk[:end], problems); err == nil && end == 0 {
+	err = r.add(chunk[:end], problems)
+	more = err == nil && end > 0 && r.pos < t.size
+	if err == nil && !more {
 		err = r.dec.Expire(now)
 	}
-	more = err == nil && end > 0 && r.pos < t.size
 	t.done = err == nil && !more && (end == len(chunk) || rested >= grace) && len(r.dec.Open()) == 0
 	return more, errors.Join(err, f.settle(ctx, path, file, t))
 }

@@ -156,6 +156,27 @@ func TestOpenAct(t *testing.T) {
 	}
 }
 
+// TestBusyLog: what goes on being written beside an act does not keep it.
+func TestBusyLog(t *testing.T) {
+	w := newWorld(t)
+	took := w.image()
+	f := w.start(Source{Path: w.path("sys.log")})
+	syscall, execve := call(1, "sh")
+	const prefix = "Mar  1 10:00:00 gate audispd: "
+	w.write("sys.log", prefix+syscall+prefix+execve)
+	for i := range 5 {
+		w.look(f)
+		if early := i < 3 && len(*took) > 0; early {
+			t.Fatalf("told before its time: %q", *took)
+		}
+		w.at = w.at.Add(700 * time.Millisecond)
+		w.append("sys.log", styles["syslog"].lines(i, i))
+	}
+	if len(*took) != 1 {
+		t.Errorf("took %q", *took)
+	}
+}
+
 // TestKnownParents: what a log has shown of processes is known in the one that follows it.
 func TestKnownParents(t *testing.T) {
 	w := newWorld(t)
