@@ -1,9 +1,13 @@
 package node
 
 import (
+	"bufio"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +15,7 @@ import (
 	"shieldwall/internal/control"
 )
 
-// auditRule finds a shell that a web server starts, as auditd tells it.
+// auditRule finds a listener that is started, as auditd tells it: fields of its own and of the act's other records.
 var auditRule = control.File{Name: "audit.yml", Data: []byte(`title: Netcat Listener
 id: 00000000-0000-4000-8000-0000000000a1
 author: A. Author
@@ -29,7 +33,7 @@ detection:
 level: high
 `)}
 
-// sshdRule finds what sshd says of a client that speaks another protocol.
+// sshdRule finds what sshd says of a login.
 var sshdRule = control.File{Name: "sshd.yml", Data: []byte(`title: Root Logs In With A Password
 id: 00000000-0000-4000-8000-0000000000a2
 author: A. Author
@@ -107,4 +111,100 @@ func TestFollowedLogs(t *testing.T) {
 	beta.restart()
 	appendTo(t, auth, now.Format(time.Stamp)+" gate sshd[13]: Accepted password for root from 192.0.2.8 port 50223 ssh2\n")
 	found("the second login is detected", "a2", "a1", "a1", "a2")
+}
+
+// envFollowDir is where the child of TestFollowKilled finds its node.
+const envFollowDir = "SHIELDWALL_TEST_FOLLOW_DIR"
+
+// followKills is how often TestFollowKilled kills.
+const followKills = 6
+
+// followingIn is a node in a folder that follows another there, with a rule of its own.
+func followingIn(t testing.TB, dir string) *member {
+	return newMemberIn(t, dir, "alpha", func(o *Options) {
+		o.Config.Rules = []string{filepath.Join(dir, "rules")}
+		o.Config.Ingest.Follow = []config.Follow{{Path: filepath.Join(dir, "logs")}}
+	})
+}
+
+// TestFollowKilled kills a node with SIGKILL while it follows an audit log that is written and rotated: every attack
+// that was written is detected, whole.
+func TestFollowKilled(t *testing.T) {
+	if dir := os.Getenv(envFollowDir); dir != "" {
+		followingIn(t, dir).start()
+		tell("@ready")
+		select {} // until it is killed
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"rules", "logs"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rules", auditRule.Name), auditRule.Data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := followingIn(t, dir)
+	m.start().halt() // keys and an alliance of one
+	log := filepath.Join(dir, "logs", "audit.log")
+	rng := rand.New(rand.NewPCG(1, 9))
+	attacks := 0
+	write := func() {
+		attacks++
+		act := auditAct(time.Now(), attacks, "/usr/bin/nc.traditional", "nc", `argc=3 a0="nc" a1="-lvp" a2="4444"`)
+		if attacks%2 == 0 {
+			act += fmt.Sprintf("type=EOE msg=audit(%s:%d):\n", strings.SplitN(act[strings.Index(act, "(")+1:], ":", 2)[0], attacks)
+		}
+		for line := range strings.Lines(act) { // each by itself, as auditd does
+			appendTo(t, log, fmt.Sprintf("node=h%d %s", attacks, line))
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for round := range followKills {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestFollowKilled$", "-test.timeout=5m")
+		cmd.Env = append(os.Environ(), envFollowDir+"="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		write() // before it looks
+		if line, err := bufio.NewReader(out).ReadString('\n'); line != "@ready\n" {
+			t.Fatalf("the child said %q, %v", line, err)
+		}
+		rotate := rng.IntN(40)
+		for i := range 40 + rng.IntN(100) {
+			if write(); i == rotate {
+				if err := os.Rename(log, fmt.Sprintf("%s.%d", log, round+1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != -1 {
+			t.Fatalf("the child ended by itself: %v", err)
+		}
+	}
+	m.restart()
+	found := map[string]int{}
+	until(t, "every attack is detected", func() bool {
+		clear(found)
+		for _, d := range m.detections() {
+			found[d.Computer]++
+		}
+		return len(found) == attacks
+	})
+	repeated := -attacks
+	for _, n := range found {
+		repeated += n
+	}
+	t.Logf("%d attacks, %d kills, %d detected twice", attacks, followKills, repeated)
+	if repeated > attacks/2 {
+		t.Errorf("%d of %d attacks were detected twice", repeated, attacks)
+	}
 }
