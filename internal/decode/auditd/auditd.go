@@ -99,10 +99,12 @@ func (r *Reader) Read(yield func(*event.Event) error) error {
 		if err != nil {
 			return err
 		}
-		err = j.Add(lines.Place{Line: r.in.Line()}, "", string(line))
+		if err = j.Add(lines.Place{Line: r.in.Line()}, "", string(line)); err == nil {
+			continue
+		}
 		if bad := (*lines.Error)(nil); errors.As(err, &bad) {
 			r.problem(bad)
-		} else if err != nil {
+		} else {
 			return err
 		}
 	}

@@ -62,14 +62,16 @@ func (r *Reader) Read(yield func(*event.Event) error) error {
 			return d.Flush()
 		}
 		if err == nil {
-			err = d.Add(lines.Place{Line: r.in.Line()}, string(line))
+			if err = d.Add(lines.Place{Line: r.in.Line()}, string(line)); err == nil {
+				continue
+			}
 		}
 		if bad := (*lines.Error)(nil); errors.As(err, &bad) {
 			r.st.Errors++
 			if r.opts.OnProblem != nil {
 				r.opts.OnProblem(bad)
 			}
-		} else if err != nil {
+		} else {
 			return err
 		}
 	}

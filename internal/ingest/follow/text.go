@@ -191,6 +191,9 @@ func (r *reading) addLine(line []byte, problems *unreadable) error {
 	} else {
 		err = r.dec.Add(at, string(bare))
 	}
+	if err == nil {
+		return nil
+	}
 	if bad := (*lines.Error)(nil); errors.As(err, &bad) {
 		if at.Offset >= r.again {
 			problems.report(bad)
