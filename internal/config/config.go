@@ -102,9 +102,11 @@ type JSONL struct {
 	Enabled bool `yaml:"enabled" json:"enabled"`
 }
 
-// Follow is a file or a folder, and the Sigma logsource of what is in it; Windows records say theirs themselves.
+// Follow is a file or a folder, the format of what is in it where that cannot be told by content, and the Sigma
+// logsource of records that do not say theirs.
 type Follow struct {
 	Path     string `yaml:"path" json:"path"`
+	Format   string `yaml:"format" json:"format"`
 	Product  string `yaml:"product" json:"product"`
 	Category string `yaml:"category" json:"category"`
 	Service  string `yaml:"service" json:"service"`

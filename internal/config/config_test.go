@@ -355,6 +355,7 @@ func TestValidate(t *testing.T) {
 		{"follow itself", func(c *Config) { c.Ingest.Follow = []Follow{{Path: c.Data + "/detections.jsonl"}} }, "would read what it writes"},
 		{"follow above itself", func(c *Config) { c.Ingest.Follow = []Follow{{Path: "/"}} }, "would read what it writes"},
 		{"follow twice", func(c *Config) { c.Ingest.Follow = []Follow{{Path: "/v"}, {Path: "/v"}} }, "ingest.follow[1]: path: /v is followed twice"},
+		{"follow with a bad format", func(c *Config) { c.Ingest.Follow = []Follow{{Path: "/v", Format: "csv"}} }, `ingest.follow[0]: format: "csv" is no format: want json, zeek, auditd, syslog, xml`},
 		{"follow with a bad logsource", func(c *Config) { c.Ingest.Follow = []Follow{{Path: "/v", Product: "a b"}} }, "logsource"},
 		{"bad level", func(c *Config) { c.Log.Level = "loud" }, "log.level: "},
 	} {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"shieldwall/internal/ingest/follow"
 	"shieldwall/internal/object"
 	"shieldwall/internal/roster"
 )
@@ -224,6 +225,9 @@ func (c *Config) checkFollow(i int, f Follow) error {
 		if other.Path == f.Path {
 			return fmt.Errorf("path: %s is followed twice", f.Path)
 		}
+	}
+	if _, err := follow.ParseFormat(f.Format); err != nil {
+		return fmt.Errorf("format: %w", err)
 	}
 	for _, word := range []string{f.Product, f.Category, f.Service} {
 		if !wordPattern.MatchString(word) {

@@ -273,7 +273,7 @@ func (n *Node) Submit(ctx context.Context, ev *event.Event) error { return sink{
 func sources(list []config.Follow) []follow.Source {
 	var out []follow.Source
 	for _, f := range list {
-		out = append(out, follow.Source{Path: f.Path, Product: f.Product, Category: f.Category, Service: f.Service})
+		out = append(out, follow.Source{Path: f.Path, Format: follow.Format(f.Format), Product: f.Product, Category: f.Category, Service: f.Service})
 	}
 	return out
 }
@@ -301,8 +301,8 @@ const scopeIngest = "ingest"
 
 func (n *Node) ingestHandler() http.Handler {
 	return httpjsonl.New(httpjsonl.Options{
-		Names: sink{n}.names,
-		Sink:  sink{n}, Tokens: tokens{n}, Log: n.log,
+		Names: sink{n}.names, Now: n.now,
+		Sink: sink{n}, Tokens: tokens{n}, Log: n.log,
 		Busy: func(err error) bool { return errors.Is(err, detect.ErrBusy) },
 	})
 }

@@ -99,12 +99,13 @@ func (r *Reader) Read(yield func(*event.Event) error) error {
 		if err != nil {
 			return err
 		}
-		if text := string(line); text != "" && text != "----" { // what ausearch puts between events
-			if err := j.Add(r.in.Line(), "", text); errors.Is(err, ErrNotAudit) || errors.Is(err, ErrTooManyFields) {
-				r.problem(&lines.Error{Line: r.in.Line(), Err: err})
-			} else if err != nil {
-				return err
-			}
+		if err = j.Add(lines.Place{Line: r.in.Line()}, "", string(line)); err == nil {
+			continue
+		}
+		if bad := (*lines.Error)(nil); errors.As(err, &bad) {
+			r.problem(bad)
+		} else {
+			return err
 		}
 	}
 }

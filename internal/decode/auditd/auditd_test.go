@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shieldwall/internal/decode/lines"
 	"shieldwall/internal/event"
@@ -171,7 +172,7 @@ func TestPending(t *testing.T) {
 	j := NewJoiner("", func(*event.Event) error { given++; return nil })
 	add := func(text string) {
 		t.Helper()
-		if err := j.Add(1, "", text); err != nil {
+		if err := j.Add(lines.Place{Line: 1}, "", text); err != nil {
 			t.Fatal(err)
 		}
 		if j.order.Len() > MaxPending || j.bytes > MaxPendingBytes || len(j.pending) != j.order.Len() {
@@ -206,6 +207,99 @@ func TestPending(t *testing.T) {
 	}
 	if len(j.known.of) != MaxProcesses {
 		t.Errorf("%d processes are remembered", len(j.known.of))
+	}
+}
+
+// told is a taker that refuses at will.
+type told struct {
+	records []string
+	refuse  func(record string) bool
+}
+
+var errRefused = errors.New("refused")
+
+func (x *told) take(ev *event.Event) error {
+	kind, _ := ev.Get("type")
+	image, _ := ev.Get("Image")
+	record := ev.Record + " " + kind.Text + " " + image.Text
+	if x.refuse != nil && x.refuse(record) {
+		return errRefused
+	}
+	x.records = append(x.records, record)
+	return nil
+}
+
+// addAll adds a text from an offset on, until an error.
+func addAll(j *Joiner, text string, from int64) error {
+	at := lines.Place{Line: 1}
+	for line := range strings.Lines(text) {
+		if at.Offset >= from {
+			if err := j.Add(at, "", strings.TrimSuffix(line, "\n")); err != nil {
+				return err
+			}
+		}
+		at.Line++
+		at.Offset += int64(len(line))
+	}
+	return nil
+}
+
+const two = `type=SYSCALL msg=audit(1.0:1): exe="/bin/a"
+type=SYSCALL msg=audit(1.0:2): exe="/bin/b"
+type=CWD msg=audit(1.0:2): cwd="/"
+type=USER msg=audit(1.0:3): exe="/bin/c"
+type=PROCTITLE msg=audit(1.0:2): proctitle=62
+`
+
+// TestRefused: what a taker refuses is given out later, from the event that was; another joiner that goes on from what
+// was open gives out the same.
+func TestRefused(t *testing.T) {
+	for _, resumed := range []bool{false, true} {
+		x := &told{refuse: func(record string) bool { return strings.Contains(record, "CWD") }}
+		j := NewJoiner("", x.take)
+		if err := addAll(j, two, 0); !errors.Is(err, errRefused) {
+			t.Fatal(err)
+		}
+		open := j.Open()
+		if len(open) != 2 || open[0] != (lines.Open{Place: lines.Place{Line: 1}}) || open[1].Line != 2 || open[1].Given != 1 {
+			t.Fatalf("open: %+v", open)
+		}
+		x.refuse = nil
+		if resumed {
+			j = NewJoiner("", x.take)
+			j.Resume(int64(len(two)), open)
+			if err := addAll(j, two, open[0].Offset); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := j.Deliver(); err != nil {
+			t.Fatal(err)
+		}
+		if open := j.Open(); len(open) != 1 || open[0].Line != 1 {
+			t.Errorf("open: %+v", open)
+		}
+		if err := j.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"4 USER /bin/c", "2 SYSCALL /bin/b", "3 CWD /bin/b", "5 PROCTITLE /bin/b", "1 SYSCALL /bin/a"}
+		if !slices.Equal(x.records, want) || len(j.Open()) != 0 {
+			t.Errorf("resumed %v: %q, want %q", resumed, x.records, want)
+		}
+	}
+}
+
+// TestExpire: an act is given out when nothing of it came for its time on the wall, whichever way the clock went.
+func TestExpire(t *testing.T) {
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for wait, want := range map[time.Duration]int{joinTime: 0, joinTime + 1: 1, -time.Hour: 1} {
+		x := &told{}
+		j := NewJoiner("", x.take)
+		j.At(start)
+		if err := j.Add(lines.Place{Line: 1}, "", `type=CWD msg=audit(1.0:1): cwd="/"`); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Expire(start.Add(wait)); err != nil || len(x.records) != want || len(j.Open()) != 1-want {
+			t.Errorf("after %v: %q, %v", wait, x.records, err)
+		}
 	}
 }
 

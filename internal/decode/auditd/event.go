@@ -46,11 +46,11 @@ func (f *facts) put(name, value string) {
 	}
 }
 
-// give makes the events of a whole act.
+// give makes the events of a whole act, from the first that was not given out.
 func (j *Joiner) give(a *act) error {
 	a.joinExecve()
 	f := a.facts()
-	for _, r := range a.records {
+	for _, r := range a.records[min(a.given, len(a.records)):] {
 		ev := event.Event{
 			Source: j.source, Record: strconv.FormatInt(r.line, 10), Time: r.time, Computer: r.node,
 			Product: "linux", Service: "auditd", Fields: j.fields[:0],
@@ -78,6 +78,7 @@ func (j *Joiner) give(a *act) error {
 		if err := j.yield(&ev); err != nil {
 			return err
 		}
+		a.given++
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ type processes struct {
 	next int
 }
 
-func newProcesses() processes { return processes{of: map[processKey]process{}} }
+func newProcesses() *processes { return &processes{of: map[processKey]process{}} }
 
 func (p *processes) get(node, pid string) process { return p.of[processKey{node, pid}] }
 

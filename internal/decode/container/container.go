@@ -230,7 +230,7 @@ func (w *walker) fail(source string, err error) error {
 // compressed tells that the innermost is a compression, in which a tar does not count again.
 func (w *walker) open(c content, depth int, compressed bool) error {
 	buffered := bufio.NewReaderSize(c.r, readSize)
-	head, err := buffered.Peek(sniffSize)
+	head, err := buffered.Peek(SniffSize)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return w.fail(c.name, fmt.Errorf("reading: %w", err))
 	}
@@ -243,7 +243,7 @@ func (w *walker) open(c content, depth int, compressed bool) error {
 		if name := foreignForm(head); name != "" {
 			return w.fail(c.name, fmt.Errorf("%s: %w", name, ErrForeign))
 		}
-		return w.visit(&Item{Source: c.name, Kind: kindOf(head), Size: c.size, c: c, maxBuffer: w.opts.MaxBuffer})
+		return w.visit(&Item{Source: c.name, Kind: KindOf(head), Size: c.size, c: c, maxBuffer: w.opts.MaxBuffer})
 	}
 	if form == tarForm && compressed {
 		return w.tar(c, depth)

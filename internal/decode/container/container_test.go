@@ -229,7 +229,7 @@ func TestKinds(t *testing.T) {
 		{"noise", "\x00\x01\x02\xff", Unknown},
 	}
 	for _, tt := range tests {
-		if got := kindOf([]byte(tt.text[:min(len(tt.text), sniffSize)])); got != tt.want {
+		if got := KindOf([]byte(tt.text[:min(len(tt.text), SniffSize)])); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// sniffSize is how much of a file is looked at: up to the signature of an event log's first chunk.
-const sniffSize = chunkAt + len(chunkMagic)
+// SniffSize is how much of a file's start is looked at, in bytes: up to the signature of an event log's first chunk.
+const SniffSize = chunkAt + len(chunkMagic)
 
 // An event log whose header is overwritten still has its chunks, each with a signature of its own.
 const (
@@ -84,9 +84,13 @@ func isTar(head []byte) bool {
 	return sum == stored
 }
 
-func kindOf(head []byte) Kind {
+// Packed tells by a file's start whether it is an archive or compressed.
+func Packed(head []byte) bool { return formOf(head) != plain }
+
+// KindOf tells by a file's start, of which it wants SniffSize bytes, what a file that is not packed is.
+func KindOf(head []byte) Kind {
 	switch {
-	case bytes.HasPrefix(head, []byte("ElfFile\x00")), bytes.HasPrefix(head, []byte(chunkMagic)), len(head) >= sniffSize && string(head[chunkAt:sniffSize]) == chunkMagic:
+	case bytes.HasPrefix(head, []byte("ElfFile\x00")), bytes.HasPrefix(head, []byte(chunkMagic)), len(head) >= SniffSize && string(head[chunkAt:SniffSize]) == chunkMagic:
 		return EVTX
 	case isJSON(head):
 		return JSON

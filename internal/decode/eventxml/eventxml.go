@@ -122,6 +122,10 @@ func cut(data []byte, atEOF bool) (skip, advance int, token []byte) {
 	return skip, skip + end, rest[:end]
 }
 
+// Cut finds the first event in the text of a log that goes on: skip is what stands before it, advance where to go
+// on. Without a whole event it is nil, and what can hold no event may be passed over all the same.
+func Cut(data []byte) (skip, advance int, event []byte) { return cut(data, false) }
+
 // find gives the place of an <Event that is no <Events and no <EventData, or -1.
 func find(data []byte, from int) int {
 	for from < len(data) {

@@ -30,6 +30,18 @@ func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Place is where a line stands in a text that is read piece by piece.
+type Place struct {
+	Line   int64 // from 1
+	Offset int64 // of its first byte
+}
+
+// Open is something that was read and not given out whole.
+type Open struct {
+	Place     // of its first line
+	Given int // events of it that were given out
+}
+
 // Reader gives one line after the other.
 type Reader struct {
 	in    *bufio.Reader

@@ -8,19 +8,13 @@
 package syslog
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
-	"shieldwall/internal/decode/auditd"
-	"shieldwall/internal/decode/eventxml"
-	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/decode/lines"
-	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 )
 
@@ -53,113 +47,34 @@ func New(r io.Reader, opts Options) *Reader { return &Reader{in: lines.New(r), o
 // Stats tells what was read so far.
 func (r *Reader) Stats() Stats { return r.st }
 
-// yieldError is the taker's own, as against a fault of one line.
-type yieldError struct{ error }
-
-func (e yieldError) Unwrap() error { return e.error }
-
 // Read yields every event; an event may be used until yield returns. The error is yield's, or says that the
 // input cannot be read on.
 func (r *Reader) Read(yield func(*event.Event) error) error {
-	give := func(ev *event.Event) error {
+	d := NewDecoder(r.opts.Source, func(ev *event.Event) error {
 		r.st.Events++
-		if err := yield(ev); err != nil {
-			return yieldError{err}
-		}
-		return nil
-	}
-	audit := auditd.NewJoiner(r.opts.Source, give)
+		return yield(ev)
+	})
+	d.At(r.opts.Hint)
 	for {
 		line, err := r.in.Next()
 		r.st.Bytes = r.in.Bytes()
 		if errors.Is(err, io.EOF) {
-			err = audit.Flush()
-		} else if err == nil {
-			if err = r.line(string(line), audit, give); err == nil {
+			return d.Flush()
+		}
+		if err == nil {
+			if err = d.Add(lines.Place{Line: r.in.Line()}, string(line)); err == nil {
 				continue
 			}
 		}
-		var taker yieldError
-		var bad *lines.Error
-		switch {
-		case errors.As(err, &taker):
-			return taker.error
-		case errors.As(err, &bad):
-			r.problem(bad)
-		case err == nil:
-			return nil
-		case line == nil:
-			return err
-		default:
-			r.problem(&lines.Error{Line: r.in.Line(), Err: err})
-		}
-	}
-}
-
-func (r *Reader) problem(err *lines.Error) {
-	r.st.Errors++
-	if r.opts.OnProblem != nil {
-		r.opts.OnProblem(err)
-	}
-}
-
-// line decodes one line. Its error costs the line, unless it is a yieldError.
-func (r *Reader) line(line string, audit *auditd.Joiner, give func(*event.Event) error) error {
-	if line == "" || strings.HasPrefix(line, "-- ") && strings.HasSuffix(line, " --") {
-		return nil // what journalctl says of the log: "-- Boot ... --"
-	}
-	m, err := parse(line, r.opts.Hint)
-	if err != nil {
-		return err
-	}
-	text := strings.TrimLeft(m.text, " ")
-	if m.program == "kernel" && strings.HasPrefix(text, "[") { // [seconds since the start]
-		_, text, _ = strings.Cut(text, "] ")
-	}
-	switch {
-	case strings.Contains(text, "audit(") && auditd.Is(text):
-		return audit.Add(r.in.Line(), m.host, text)
-	case strings.HasPrefix(text, "<Event>") || strings.HasPrefix(text, "<Event "):
-		ev, err := eventxml.Parse([]byte(strings.TrimSpace(text)))
-		if err != nil {
-			return err
-		}
-		return give(r.placed(ev, m))
-	case strings.HasPrefix(text, "{") || strings.HasPrefix(text, "@cee:"):
-		if ev := object(strings.TrimPrefix(text, "@cee:")); ev != nil {
-			if ev.Channel == "" && ev.Product == "" && ev.Category == "" && ev.Service == "" {
-				m.source(ev)
+		if bad := (*lines.Error)(nil); errors.As(err, &bad) {
+			r.st.Errors++
+			if r.opts.OnProblem != nil {
+				r.opts.OnProblem(bad)
 			}
-			return give(r.placed(ev, m))
+		} else {
+			return err
 		}
 	}
-	return give(r.placed(m.event(), m))
-}
-
-// object reads a message that is one JSON object and nothing else; otherwise it is text.
-func object(text string) *event.Event {
-	in := jsonl.New(bytes.NewReader([]byte(text)), jsonl.Options{MaxValueBytes: lines.MaxLine})
-	ev, err := in.Next()
-	if err != nil {
-		return nil
-	}
-	if strings.TrimRight(text[in.Stats().Bytes:], " ") != "" {
-		return nil
-	}
-	telemetry.Name(ev, "") // Suricata, for one, can write its records into syslog
-	return ev
-}
-
-// placed fills in what the event itself does not say.
-func (r *Reader) placed(ev *event.Event, m message) *event.Event {
-	ev.Source, ev.Record = r.opts.Source, strconv.FormatInt(r.in.Line(), 10)
-	if ev.Computer == "" {
-		ev.Computer = m.host
-	}
-	if ev.Time.IsZero() {
-		ev.Time = m.time
-	}
-	return ev
 }
 
 func (m *message) facility() string {

@@ -145,6 +145,56 @@ func TestYieldEnds(t *testing.T) {
 	}
 }
 
+// TestRefused: a message that the taker refuses is given out later; a decoder that goes on gives out what was open and
+// nothing else.
+func TestRefused(t *testing.T) {
+	const text = "Mar  1 10:00:00 h a: type=CWD msg=audit(1.0:1): cwd=\"/\"\nMar  1 10:00:00 h b: given\nbroken\nMar  1 10:00:00 h c: refused\n"
+	var took []string
+	refuse := true
+	take := func(ev *event.Event) error {
+		message, _ := ev.Get("message")
+		if message.Text == "refused" && refuse {
+			return errors.New("no")
+		}
+		took = append(took, ev.Record)
+		return nil
+	}
+	add := func(d *Decoder) (problems int, err error) {
+		var at lines.Place
+		for line := range strings.Lines(text) {
+			at.Line++
+			err := d.Add(at, strings.TrimSuffix(line, "\n"))
+			if bad := (*lines.Error)(nil); errors.As(err, &bad) {
+				problems++
+			} else if err != nil {
+				return problems, err
+			}
+			at.Offset += int64(len(line))
+		}
+		return problems, nil
+	}
+	d := NewDecoder("", take)
+	d.At(hint)
+	problems, err := add(d)
+	open := d.Open()
+	if err == nil || problems != 1 || len(open) != 2 || open[0].Line != 1 || open[1].Line != 4 || len(took) != 1 {
+		t.Fatalf("%v, %d problems, open %+v, took %q", err, problems, open, took)
+	}
+	if err := d.Flush(); err == nil {
+		t.Fatal("refused, and no error")
+	}
+	refuse = false
+	again := NewDecoder("", take)
+	again.At(hint)
+	again.Resume(int64(len(text)), open)
+	if problems, err := add(again); err != nil || problems != 0 {
+		t.Fatal(problems, err)
+	}
+	if err := errors.Join(d.Flush(), again.Flush()); err != nil || strings.Join(took, " ") != "2 4 4 1 1" {
+		t.Errorf("took %q, %v", took, err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	if len(messages) < 17 {
 		f.Fatal("seeds are missing")

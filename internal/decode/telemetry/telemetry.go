@@ -51,6 +51,19 @@ func Resume(head []byte, r io.Reader, opts jsonl.Options) *Reader {
 	return rd
 }
 
+// Header gives what Resume wants as head for what follows in the stream; nil where the format has no header.
+func (r *Reader) Header() []byte {
+	if z, ok := r.src.(*zeek.Reader); ok {
+		return z.Header()
+	}
+	return nil
+}
+
+// Fits tells whether a line could stand under a header.
+func Fits(header []byte, line string) bool {
+	return bytes.HasPrefix(header, []byte(zeek.Magic)) && zeek.Fits(header, strings.TrimSuffix(line, "\r"))
+}
+
 // Stats tells what was read so far.
 func (r *Reader) Stats() jsonl.Stats {
 	if r.src == nil {

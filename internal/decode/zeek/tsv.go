@@ -50,7 +50,11 @@ type header struct {
 	separator, set, empty, unset string
 	path                         string
 	columns                      []column
+	lines                        [len(headerKeys)]string // as they stand, of headerKeys
 }
+
+// headerKeys are the lines that make a header, in the order in which Zeek writes them.
+var headerKeys = [...]string{"separator", "set_separator", "empty_field", "unset_field", "path", "fields", "types"}
 
 type column struct {
 	name string
@@ -80,6 +84,27 @@ func Resume(head []byte, r io.Reader, source string) *Reader {
 		}
 	}
 	return rd
+}
+
+// Header gives the lines of the header that holds now, for Resume; nil where there was none. It starts with Magic.
+func (r *Reader) Header() []byte {
+	var out []byte
+	for i, line := range r.head.lines {
+		if i == 0 && line == "" && r.head.lines != [len(headerKeys)]string{} {
+			line = "separator \\x09" // it was not to be understood
+		}
+		if line != "" {
+			out = append(append(append(out, '#'), line...), '\n')
+		}
+	}
+	return out
+}
+
+// Fits tells whether a line could be a record under a header.
+func Fits(header []byte, line string) bool {
+	rd := Resume(header, nil, "")
+	n := len(rd.head.columns)
+	return n > 0 && !strings.HasPrefix(line, "#") && strings.Count(line, rd.head.separator)+1 == n
 }
 
 // Stats tells what was read so far.
@@ -170,9 +195,11 @@ func (h *header) take(line string) error {
 			return fmt.Errorf("separator %.20q: %w", text, ErrHeader)
 		}
 		h.reset(separator)
+		h.keep("separator", line)
 		return nil
 	}
 	key, text, _ := strings.Cut(line, h.separator)
+	h.keep(key, line)
 	switch key {
 	case "set_separator":
 		if text = decode(text); text == "" || len(text) > maxSeparator {
@@ -191,6 +218,16 @@ func (h *header) take(line string) error {
 		return h.types(text)
 	}
 	return nil
+}
+
+// keep remembers a line of the header.
+func (h *header) keep(key, line string) {
+	if i := slices.Index(headerKeys[:], key); i >= 0 {
+		h.lines[i] = strings.Clone(line)
+	}
+	if key == "fields" {
+		h.lines[len(headerKeys)-1] = "" // types are those of fields before them
+	}
 }
 
 func (h *header) fields(text string) error {

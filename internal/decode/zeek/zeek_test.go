@@ -256,6 +256,36 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// TestHeaderGoesOn: the header that a reader has is that of the reader which goes on behind it.
+func TestHeaderGoesOn(t *testing.T) {
+	const first = "#separator \\x09\n#path\tconn\n#fields\ta\tb\n#types\tstring\tcount\n#open\tx\n"
+	for text, want := range map[string]string{
+		"": "", "x\ty\n": "",
+		first:                                 first[:len(first)-len("#open\tx\n")],
+		first + "#fields\tc\n":                "#separator \\x09\n#path\tconn\n#fields\tc\n",
+		first + "#separator ,\n#fields,c,d\n": "#separator ,\n#fields,c,d\n",
+		"#separator way too long for one\n#fields\tc\n": "#separator \\x09\n#fields\tc\n",
+	} {
+		r := New(strings.NewReader(text), "x")
+		drain(t, r, func(*event.Event) {})
+		if got := string(r.Header()); got != want {
+			t.Errorf("%q has the header %q, want %q", text, got, want)
+		}
+		again := Resume(r.Header(), strings.NewReader(""), "x")
+		if got := string(again.Header()); got != want {
+			t.Errorf("%q is resumed with %q", want, got)
+		}
+	}
+	for line, want := range map[string]bool{"1\t2": true, "1": false, "1\t2\t3": false, "#\tx": false} {
+		if Fits([]byte(first), line) != want {
+			t.Errorf("%q fits: %v", line, !want)
+		}
+	}
+	if Fits(nil, "") {
+		t.Error("no header, and a line fits")
+	}
+}
+
 // FuzzTSV: nothing breaks the reader, every byte is accounted for, and a name occurs once.
 func FuzzTSV(f *testing.F) {
 	for _, s := range seeds() {

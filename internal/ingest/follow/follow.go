@@ -1,17 +1,27 @@
-// Package follow reads telemetry from files and folders as it appears: JSON lines as they are appended, and
-// EVTX files as a whole once they have stopped growing.
+// Package follow reads telemetry from files and folders as it appears: lines and events of XML as they are appended,
+// and EVTX files as a whole once they have stopped growing. What a file is, its start says (decode/container),
+// or the configuration: JSON lines, Zeek's TSV, auditd's log, syslog, XML.
 //
-// Files are looked at in turn (polling: it works on every platform and network file system). How far a file
-// was read is noted only after its events have been matched and made durable, so nothing is lost and, after
-// a crash, some events may be seen twice. A file is known by its place on the disk and by what stands at
-// its head and before the mark, not by its name; so it survives
+// Files are looked at in turn (polling: it works on every platform and network file system). How far a file was
+// read, its mark, is noted only after its events have been matched and made durable, so nothing is lost and, after a
+// crash, what was not noted may be seen twice, and nothing else. Where lines wait for others (auditd writes an act as
+// several records), the mark stands at the first that waits and says what behind it is done. What waits is given
+// out after its time on the wall, for a quiet log has no clock of its own. A last line without a newline waits until
+// the file has rested for a minute; a JSON value that is whole, for DefaultSettle.
+//
+// A file is known by its place on the disk and by what stands at its head and before the mark, not by its
+// name; so it survives
 //
 //   - rotation by renaming, if the rotated file stays in the same folder uncompressed for a few seconds,
 //   - rotation by copying and truncating (what the writer adds between the two is lost by that scheme itself),
 //   - truncation and replacement: what takes a file's name is read from its start.
 //
+// What a name stood for is noted under its new name before anything is noted under the old one again, so this holds
+// when the node is killed meanwhile. Of what is written and rotated twice while no node runs, the middle is found
+// in a followed folder alone.
+//
 // A file in a followed folder that is renamed while nobody looks, and whose name no other file takes, is read
-// again.
+// again. So is what an audit log had open when its file was copied, if it is truncated a look later.
 package follow
 
 import (
@@ -27,8 +37,8 @@ import (
 
 const (
 	// DefaultPoll is how often files are looked at.
-	DefaultPoll = time.Second
-	// DefaultSettle is how long a file has to rest before an EVTX file counts as whole, or a last line
+	DefaultPoll = time.Second / 2
+	// DefaultSettle is how long a file has to rest before an EVTX file counts as whole, or a last JSON value
 	// without a newline as a line.
 	DefaultSettle = 10 * time.Second
 
@@ -42,8 +52,11 @@ const (
 	maxSiblings = 1000
 	// maxStray bounds the files of one source that are known and have no place.
 	maxStray = 1000
-	// grace is how long a rotated file is looked for, and read on after the last change.
+	// grace is how long a rotated file is looked for, and read on after the last change, and how long a file has to
+	// rest before what stands behind its last newline counts as a line.
 	grace = time.Minute
+	// noteTime is how long noting how far a file was read may take.
+	noteTime = 30 * time.Second
 	// maxReports bounds the problems of one file that are logged in one look at it; all are counted.
 	maxReports = 5
 )
@@ -63,9 +76,11 @@ type Offsets interface {
 	PutOffset(ctx context.Context, path, ident string, offset int64) error
 }
 
-// Source is a file or a folder, and the Sigma logsource of records that do not say theirs.
+// Source is a file or a folder, what its files are taken for, and the Sigma logsource of records that do not say
+// theirs.
 type Source struct {
 	Path                       string
+	Format                     Format
 	Product, Category, Service string
 }
 

@@ -20,12 +20,12 @@ func TestAppend(t *testing.T) {
 	w.polls(f) // no file yet
 	w.write("a.jsonl", "")
 	w.polls(f)
-	w.append("a.jsonl", lines(1, 2))
+	w.append("a.jsonl", numbered(1, 2))
 	w.polls(f)
 	if got, want := strings.Join(w.events, " "), "1@a.jsonl:1 2@a.jsonl:2"; got != want {
 		t.Errorf("took %s, want %s", got, want)
 	}
-	next := lines(3, 4)
+	next := numbered(3, 4)
 	w.append("a.jsonl", next[:10])
 	w.polls(f)
 	w.expect(1, 2) // the line is not whole
@@ -37,7 +37,7 @@ func TestAppend(t *testing.T) {
 	}
 	f = w.start(Source{Path: w.path("a.jsonl")}) // a restart
 	w.polls(f)
-	w.append("a.jsonl", lines(5, 5))
+	w.append("a.jsonl", numbered(5, 5))
 	w.polls(f)
 	w.expect(1, 5)
 	if got, want := w.events[4], "5@a.jsonl:5"; got != want {
@@ -64,8 +64,8 @@ func TestLogsource(t *testing.T) {
 func TestLastLineWithoutNewline(t *testing.T) {
 	w := newWorld(t)
 	f := w.start()
-	w.write("whole.jsonl", strings.TrimSuffix(lines(1, 3), "\n"))
-	w.write("torn.jsonl", lines(4, 4)+`{"v":5,"pa`)
+	w.write("whole.jsonl", strings.TrimSuffix(numbered(1, 3), "\n"))
+	w.write("torn.jsonl", numbered(4, 4)+`{"v":5,"pa`)
 	w.polls(f)
 	if got := w.values(); got != "4 1 2" {
 		t.Errorf("took %q, want what has a newline", got)
@@ -73,7 +73,7 @@ func TestLastLineWithoutNewline(t *testing.T) {
 	w.at = w.at.Add(DefaultSettle)
 	w.polls(f)
 	w.expect(1, 4) // 3 is whole, 5 is not
-	w.append("whole.jsonl", "\n"+lines(6, 6))
+	w.append("whole.jsonl", "\n"+numbered(6, 6))
 	w.append("torn.jsonl", "d\":1}\n")
 	w.polls(f)
 	w.expect(1, 6)
@@ -82,7 +82,7 @@ func TestLastLineWithoutNewline(t *testing.T) {
 func TestBrokenLines(t *testing.T) {
 	w := newWorld(t)
 	f := w.start(Source{Path: w.path("a.jsonl")})
-	w.write("a.jsonl", lines(1, 1)+"{\"v\":\n"+lines(2, 2)+"not json\n"+"{\"v\":"+strings.Repeat("[", 5000)+"\n"+lines(3, 3)+"{\"v\":\"\xff\"}\n")
+	w.write("a.jsonl", numbered(1, 1)+"{\"v\":\n"+numbered(2, 2)+"not json\n"+"{\"v\":"+strings.Repeat("[", 5000)+"\n"+numbered(3, 3)+"{\"v\":\"\xff\"}\n")
 	w.polls(f)
 	if got := w.values(); got != "1 2 3 \uFFFD" {
 		t.Errorf("took %q", got)
@@ -96,9 +96,9 @@ func TestLongLine(t *testing.T) {
 	w := newWorld(t)
 	f := w.start()
 	long := `{"v":"` + strings.Repeat("x", 3*MaxLine) + `"}`
-	w.write("a.jsonl", lines(1, 2)+long[:MaxLine+10])
+	w.write("a.jsonl", numbered(1, 2)+long[:MaxLine+10])
 	w.polls(f)
-	w.append("a.jsonl", long[MaxLine+10:]+"\n"+lines(3, 4))
+	w.append("a.jsonl", long[MaxLine+10:]+"\n"+numbered(3, 4))
 	w.polls(f)
 	w.expect(1, 4)
 	if got, want := w.events[3], "4@a.jsonl:5"; got != want {
@@ -117,7 +117,7 @@ func TestLongLine(t *testing.T) {
 func TestRefused(t *testing.T) {
 	w := newWorld(t)
 	f := w.start()
-	w.write("a.jsonl", lines(1, 10))
+	w.write("a.jsonl", numbered(1, 10))
 	busy := errors.New("busy")
 	w.refuse = func(v string) error {
 		if v == "5" {
@@ -145,10 +145,10 @@ func TestRefused(t *testing.T) {
 func TestCrash(t *testing.T) {
 	w := newWorld(t)
 	f := w.start()
-	w.write("a.jsonl", lines(1, 5))
+	w.write("a.jsonl", numbered(1, 5))
 	w.polls(f)
 	before := maps.Clone(w.offsets)
-	w.append("a.jsonl", lines(6, 8))
+	w.append("a.jsonl", numbered(6, 8))
 	w.polls(f)
 	w.offsets = before // the offset was not written any more
 	f = w.start()
@@ -165,15 +165,15 @@ func TestFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.write("a.jsonl", lines(1, 1))
-	w.write("sub/deep/b.log", lines(2, 2))
-	w.write("sub/bom.json", bom+lines(3, 3))
-	w.write(".hidden/c.jsonl", lines(100, 100))
-	w.write(".half", lines(101, 101))
-	w.write(strings.Repeat("d/", maxDepth+2)+"x.jsonl", lines(102, 102))
+	w.write("a.jsonl", numbered(1, 1))
+	w.write("sub/deep/b.log", numbered(2, 2))
+	w.write("sub/bom.json", bom+numbered(3, 3))
+	w.write(".hidden/c.jsonl", numbered(100, 100))
+	w.write(".half", numbered(101, 101))
+	w.write(strings.Repeat("d/", maxDepth+2)+"x.jsonl", numbered(102, 102))
 	w.write("readme.txt", "telemetry goes here\n")
 	w.write("old.jsonl.gz", "\x1f\x8b\x08\x00")
-	w.write("array.json", "[\n"+lines(103, 103)+"]")
+	w.write("array.json", "[\n"+numbered(103, 103)+"]")
 	w.write("empty", "")
 	if err := os.Symlink(w.path(".half"), w.path("link.jsonl")); err != nil {
 		t.Log("no links here:", err)
@@ -184,8 +184,8 @@ func TestFolder(t *testing.T) {
 	if st := f.Stats(); st.Ignored != 3 || !strings.Contains(st.Problem, "folders deep") {
 		t.Errorf("stats: %+v", st)
 	}
-	w.write("readme.txt", lines(4, 4)) // it became telemetry
-	w.write("empty", lines(5, 5))
+	w.write("readme.txt", numbered(4, 4)) // it became telemetry
+	w.write("empty", numbered(5, 5))
 	w.polls(f)
 	w.expect(1, 5)
 }
@@ -208,8 +208,8 @@ func TestUnreadable(t *testing.T) {
 		t.Skip("root reads everything")
 	}
 	w := newWorld(t)
-	w.write("a.jsonl", lines(1, 1))
-	w.write("b.jsonl", lines(2, 2))
+	w.write("a.jsonl", numbered(1, 1))
+	w.write("b.jsonl", numbered(2, 2))
 	if err := os.Chmod(w.path("a.jsonl"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestUnreadable(t *testing.T) {
 
 func TestBrokenMark(t *testing.T) {
 	w := newWorld(t)
-	w.write("a.jsonl", lines(1, 3))
+	w.write("a.jsonl", numbered(1, 3))
 	w.offsets[w.path("a.jsonl")] = "120 {\"v\":9}"
 	f := w.start()
 	w.polls(f)
@@ -246,9 +246,9 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- f.Run(ctx) }()
-		w.write("a.jsonl", lines(1, 3))
+		w.write("a.jsonl", numbered(1, 3))
 		time.Sleep(3 * time.Second)
-		w.append("a.jsonl", lines(4, 6))
+		w.append("a.jsonl", numbered(4, 6))
 		time.Sleep(3 * time.Second)
 		cancel()
 		if err := <-ended; err != nil {
@@ -261,7 +261,7 @@ func TestRun(t *testing.T) {
 // TestNoNodes follows files as on a platform that does not tell their place: content alone decides.
 func TestNoNodes(t *testing.T) {
 	w := newWorld(t)
-	w.write("a.log", lines(1, 20))
+	w.write("a.log", numbered(1, 20))
 	f := w.start()
 	w.polls(f)
 	for path, text := range w.offsets {
@@ -277,8 +277,8 @@ func TestNoNodes(t *testing.T) {
 		w.offsets[path] = fmt.Sprintf("%d %s", offset, m)
 	}
 	w.rename("a.log", "a.log.1")
-	w.append("a.log.1", lines(21, 21))
-	w.write("a.log", lines(22, 23))
+	w.append("a.log.1", numbered(21, 21))
+	w.write("a.log", numbered(22, 23))
 	f = w.start()
 	w.polls(f)
 	w.expect(1, 23)

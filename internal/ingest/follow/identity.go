@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"shieldwall/internal/decode/auditd"
 )
 
 const (
@@ -17,18 +19,12 @@ const (
 	// evtxPrint is where an EVTX file's fingerprint starts: its first record, behind the headers of file
 	// and chunk, which change with every record.
 	evtxPrint = 4096 + 512
-	// maxIdent bounds a stored identity, in bytes.
-	maxIdent = 1 << 10
-)
-
-// kind is what a file turned out to be.
-type kind string
-
-const (
-	kindUnknown kind = ""        // too short to tell
-	kindLines   kind = "lines"   // JSON lines
-	kindEVTX    kind = "evtx"    // a Windows event log
-	kindIgnored kind = "ignored" // no telemetry
+	// maxIdent bounds a stored identity, in bytes: a header, the acts of an audit log that are open, and the rest.
+	maxIdent = 256 << 10
+	// maxHeader bounds the header that is stored, in bytes; a longer one is read anew at the file's start.
+	maxHeader = 16 << 10
+	// maxOpen bounds what is open: acts, one that is being given out, and a line.
+	maxOpen = auditd.MaxPending + 2
 )
 
 // fingerprint is the SHA-256 of a few bytes.
@@ -44,14 +40,32 @@ type mark struct {
 	Kind    kind `json:"kind"`
 	// Node is the file's place on its disk; empty where the platform has none to offer.
 	Node string `json:"node"`
-	// Head covers the file's start as it was when it was first read, Tail what stands before the offset.
+	// Head covers the file's start as it was when it was first read, Tail what stands before the end of what was
+	// read.
 	Head fingerprint `json:"head"`
 	Tail fingerprint `json:"tail"`
-	// Line is the number of lines before the offset.
+	// Line is the number of lines before the offset; of events in XML.
 	Line int64 `json:"line"`
 	// Record is the highest record id read and Modified the file's time then, in nanoseconds; EVTX only.
 	Record   uint64 `json:"record"`
 	Modified int64  `json:"modified"`
+
+	// Ahead is how much behind the offset was read as well, in bytes. Of that, what starts at Open was not given
+	// out whole; the offset is where the first such thing starts.
+	Ahead int64  `json:"ahead,omitempty"`
+	Open  []open `json:"open,omitempty"`
+	// Skipping says that what was read ends within a line that is too long.
+	Skipping bool `json:"skipping,omitempty"`
+	// Header is that of Zeek's which holds there.
+	Header string `json:"header,omitempty"`
+	// Of is the source of which the file was rotated away.
+	Of string `json:"of,omitempty"`
+}
+
+// open is something that was read and not given out whole.
+type open struct {
+	At    int64 `json:"at"` // from the offset
+	Given int   `json:"given,omitempty"`
 }
 
 const markVersion = 1
@@ -79,14 +93,29 @@ func parseMark(s string) (mark, error) {
 	switch {
 	case m.Version != markVersion:
 		return mark{}, fmt.Errorf("identity of version %d, want %d", m.Version, markVersion)
-	case m.Kind != kindLines && m.Kind != kindEVTX:
+	case !m.Kind.followed():
 		return mark{}, fmt.Errorf("identity of unknown kind %q", m.Kind)
-	case !m.Head.valid() || !m.Tail.valid() || m.Line < 0:
+	case !m.Head.valid() || !m.Tail.valid() || m.Line < 0 || len(m.Header) > maxHeader || !m.opened():
 		return mark{}, errors.New("identity with impossible values")
 	case m.String() != s:
 		return mark{}, errors.New("identity is not in its one form")
 	}
 	return m, nil
+}
+
+// opened says whether Ahead and Open are possible.
+func (m mark) opened() bool {
+	if len(m.Open) == 0 {
+		return m.Ahead == 0
+	}
+	last := int64(-1)
+	for _, o := range m.Open {
+		if o.At <= last || o.Given < 0 {
+			return false
+		}
+		last = o.At
+	}
+	return m.Kind.joined() && m.Open[0].At == 0 && last < m.Ahead && len(m.Open) <= maxOpen
 }
 
 func (p fingerprint) valid() bool {
@@ -127,10 +156,10 @@ func (m *mark) alike(f *os.File, offset int64) (bool, error) {
 	if !ok || err != nil || m.Kind == kindEVTX {
 		return ok, err
 	}
-	return m.Tail.holds(f, offset-m.Tail.N)
+	return m.Tail.holds(f, offset+m.Ahead-m.Tail.N)
 }
 
-// renew takes the fingerprints for an offset.
+// renew takes the fingerprints for an offset; Ahead is set.
 func (m *mark) renew(f *os.File, size, offset int64) (err error) {
 	// The head is taken as long as the file is shorter than a fingerprint, and never again: what stood
 	// there has been read.
@@ -142,7 +171,8 @@ func (m *mark) renew(f *os.File, size, offset int64) (err error) {
 	if m.Kind == kindEVTX {
 		offset = 0
 	}
-	n := min(printSize, offset)
-	m.Tail, err = printOf(f, offset-n, n)
+	end := offset + m.Ahead
+	n := min(printSize, end)
+	m.Tail, err = printOf(f, end-n, n)
 	return err
 }

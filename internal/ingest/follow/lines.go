@@ -16,62 +16,82 @@ import (
 	"shieldwall/internal/event"
 )
 
+// chunk reads on in a file, at most MaxLine bytes.
+func (f *Follower) chunk(file *os.File, t *tracked, offset int64) ([]byte, error) {
+	n := max(0, min(t.size-offset, MaxLine))
+	f.buf = slices.Grow(f.buf[:0], int(n))[:n]
+	got, err := file.ReadAt(f.buf, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return f.buf[:got], nil
+}
+
 // readLines reads whole lines from where the file was left, at most MaxLine bytes in one look.
 func (f *Follower) readLines(ctx context.Context, w *watch, path string, file *os.File, t *tracked) (more bool, err error) {
-	n := min(t.size-t.offset, MaxLine)
-	f.buf = slices.Grow(f.buf[:0], int(n))[:n]
-	got, err := file.ReadAt(f.buf, t.offset)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	chunk := f.buf[:got]
-	problems := &unreadable{f: f, path: path}
-	if t.skipping {
-		end := bytes.IndexByte(chunk, '\n') + 1
-		if end == 0 {
-			return len(chunk) > 0, f.commit(ctx, path, file, t, len(chunk), 0)
-		}
-		t.skipping = false
-		return true, f.commit(ctx, path, file, t, end, 1)
-	}
-	end := bytes.LastIndexByte(chunk, '\n') + 1
-	if end == 0 {
-		switch rested := f.opt.Now().Sub(t.since) >= f.opt.Settle; {
-		case len(chunk) == MaxLine:
-			problems.report(fmt.Errorf("line %d is longer than %d bytes", t.Line+1, MaxLine))
-			t.skipping = true
-			return true, f.commit(ctx, path, file, t, len(chunk), 0)
-		case len(chunk) == 0:
-			t.done = true
-			return false, nil
-		case rested && json.Valid(chunk):
-			end = len(chunk) // its writer ends without a newline
-		default:
-			t.done = rested
-			return false, nil
-		}
-	}
-	head, err := headOf(file, t.offset)
+	chunk, err := f.chunk(file, t, t.offset)
 	if err != nil {
 		return false, err
 	}
-	taken, lines, err := f.submit(ctx, w.source, path, t, head, chunk[:end], problems)
+	problems := &unreadable{f: f, path: path}
+	next := t.mark
+	if t.Skipping {
+		end := bytes.IndexByte(chunk, '\n') + 1
+		if end == 0 {
+			return len(chunk) > 0, f.commit(ctx, path, file, t, next, len(chunk))
+		}
+		next.Skipping = false
+		next.Line++
+		return true, f.commit(ctx, path, file, t, next, end)
+	}
+	end := bytes.LastIndexByte(chunk, '\n') + 1
+	if end == 0 {
+		switch rested := f.opt.Now().Sub(t.since); {
+		case len(chunk) == MaxLine:
+			problems.report(fmt.Errorf("line %d is longer than %d bytes", t.Line+1, MaxLine))
+			next.Skipping = true
+			return true, f.commit(ctx, path, file, t, next, len(chunk))
+		case len(chunk) == 0:
+			t.done = true
+			return false, nil
+		case rested >= f.opt.Settle && json.Valid(chunk), rested >= grace && t.Header != "":
+			end = len(chunk) // its writer ends without a newline
+		default:
+			t.done = rested >= grace
+			return false, nil
+		}
+	}
+	head := []byte(t.Header)
+	if len(head) == 0 {
+		if head, err = headOf(file, t.offset); err != nil {
+			return false, err
+		}
+	}
+	taken, err := f.submit(ctx, w.source, path, t, &next, head, chunk[:end], problems)
 	if taken > 0 {
-		err = errors.Join(err, f.commit(ctx, path, file, t, taken, lines))
+		err = errors.Join(err, f.commit(ctx, path, file, t, next, taken))
 	}
 	return err == nil && t.offset < t.size, err
 }
 
 // submit hands the events of whole lines to the sink. If that refuses one, what stands before its line
-// counts as taken. head is what the file starts with before the chunk.
-func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, head, chunk []byte, problems *unreadable) (taken int, lines int64, err error) {
+// counts as taken; next is told how many lines that is, and under which header. head is the header before the chunk.
+func (f *Follower) submit(ctx context.Context, src Source, path string, t *tracked, next *mark, head, chunk []byte, problems *unreadable) (taken int, err error) {
 	r := telemetry.Resume(head, bytes.NewReader(chunk), jsonl.Options{Source: path, MaxValueBytes: MaxLine, Names: f.names(), Sparse: true, Borrow: true})
 	var events int64
+	defer func() {
+		if header := r.Header(); taken > 0 && len(header) <= maxHeader {
+			next.Header = string(header)
+		} else if taken > 0 {
+			next.Header = ""
+		}
+	}()
 	for {
 		ev, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			f.took(events, int64(len(chunk)))
-			return len(chunk), int64(bytes.Count(chunk, []byte{'\n'})), nil
+			next.Line += int64(bytes.Count(chunk, []byte{'\n'}))
+			return len(chunk), nil
 		}
 		if bad := (*jsonl.ValueError)(nil); errors.As(err, &bad) {
 			problems.report(&jsonl.ValueError{
@@ -80,18 +100,19 @@ func (f *Follower) submit(ctx context.Context, src Source, path string, t *track
 			continue
 		}
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		line, err := strconv.ParseInt(ev.Record, 10, 64)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		ev.Record = strconv.FormatInt(line+t.Line, 10)
 		src.mark(ev)
 		if err := f.opt.Sink.Submit(ctx, ev); err != nil {
 			before := lineStart(chunk, line)
 			f.took(events, int64(before))
-			return before, line - 1, fmt.Errorf("line %s: %w", ev.Record, err)
+			next.Line += line - 1
+			return before, fmt.Errorf("line %s: %w", ev.Record, err)
 		}
 		events++
 	}
@@ -132,13 +153,18 @@ func (s Source) mark(ev *event.Event) {
 }
 
 // commit moves the mark forward by what has been taken, once that is durable.
-func (f *Follower) commit(ctx context.Context, path string, file *os.File, t *tracked, taken int, lines int64) error {
+func (f *Follower) commit(ctx context.Context, path string, file *os.File, t *tracked, next mark, taken int) error {
+	return f.note(ctx, path, file, t, next, t.offset+int64(taken))
+}
+
+// note sets a mark and its offset once what stands before it is durable. Where the end has come meanwhile it does so
+// all the same: what was handed on need not come again.
+func (f *Follower) note(ctx context.Context, path string, file *os.File, t *tracked, next mark, offset int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	defer cancel()
 	if err := f.opt.Sink.Sync(ctx); err != nil {
 		return err
 	}
-	next := t.mark
-	next.Line += lines
-	offset := t.offset + int64(taken)
 	if err := next.renew(file, t.size, offset); err != nil {
 		return err
 	}

@@ -53,10 +53,9 @@ func (f *Follower) readLog(ctx context.Context, w *watch, path string, file *os.
 		return err
 	}
 	f.took(events, stats.Bytes)
-	before := t.mark
-	t.Record, t.Modified = last, modified
-	if err := f.commit(ctx, path, file, t, int(t.size-t.offset), 0); err != nil {
-		t.mark = before
+	next := t.mark
+	next.Record, next.Modified = last, modified
+	if err := f.note(ctx, path, file, t, next, t.size); err != nil {
 		return err
 	}
 	t.done = true

@@ -125,7 +125,7 @@ func TestLogDamaged(t *testing.T) {
 	f := w.start()
 	w.write("a.evtx", string(data))
 	w.write("stub.evtx", "ElfFile\x00")
-	w.write("b.jsonl", lines(1, 2))
+	w.write("b.jsonl", numbered(1, 2))
 	w.polls(f)
 	w.at = w.at.Add(DefaultSettle)
 	w.polls(f)

@@ -27,10 +27,12 @@ type world struct {
 	offsets map[string]string
 	refuse  func(text string) error
 	syncErr error
+	style   style
+	see     func(*event.Event) // is told each event that is taken
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, dir: t.TempDir(), at: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), offsets: map[string]string{}}
+	return &world{t: t, dir: t.TempDir(), at: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), offsets: map[string]string{}, style: styles["JSON"]}
 }
 
 func (w *world) now() time.Time { return w.at }
@@ -43,6 +45,9 @@ func (w *world) Submit(ctx context.Context, ev *event.Event) error {
 		if err := w.refuse(v.Text); err != nil {
 			return err
 		}
+	}
+	if w.see != nil {
+		w.see(ev)
 	}
 	text := v.Text
 	if text == "" {
@@ -94,15 +99,21 @@ func (w *world) start(sources ...Source) *Follower {
 	})
 }
 
+// look looks until there is nothing more; the clock stands still.
+func (w *world) look(f *Follower) {
+	w.t.Helper()
+	for n := 0; f.poll(w.t.Context()); n++ {
+		if n > 10_000 {
+			w.t.Fatal("never done")
+		}
+	}
+}
+
 // polls looks until there is nothing more, and some looks later.
 func (w *world) polls(f *Follower) {
 	w.t.Helper()
 	for range 4 {
-		for n := 0; f.poll(w.t.Context()); n++ {
-			if n > 1000 {
-				w.t.Fatal("never done")
-			}
-		}
+		w.look(f)
 		w.at = w.at.Add(time.Second)
 	}
 }
@@ -151,14 +162,19 @@ func (w *world) copy(from, to string) {
 	w.write(to, string(b))
 }
 
-// lines makes JSON lines v = from .. to.
-func lines(from, to int) string {
+// numbered makes JSON lines v = from .. to.
+func numbered(from, to int) string { return styles["JSON"].lines(from, to) }
+
+func (s style) lines(from, to int) string {
 	var b strings.Builder
 	for i := from; i <= to; i++ {
-		fmt.Fprintf(&b, "{\"v\":%d,\"pad\":%q}\n", i, strings.Repeat("x", 40))
+		fmt.Fprintf(&b, s.line+"\n", i)
 	}
 	return b.String()
 }
+
+// lines makes lines in the world's style.
+func (w *world) lines(from, to int) string { return w.style.lines(from, to) }
 
 // values lists the values taken, without their places.
 func (w *world) values() string {

@@ -1,5 +1,6 @@
 // Package httpjsonl takes telemetry over HTTP: POST /ingest/jsonl with a body of JSON values, one a line
-// or not, plain, gzip or zstd.
+// or not, plain, gzip or zstd. A body that starts as Zeek's TSV, auditd's log, syslog or events as XML is that: its
+// values are lines (of XML, events), and the records of an act that auditd writes are joined within one body.
 //
 //	Authorization: Bearer TOKEN
 //	Content-Encoding: gzip | zstd         (optional)
@@ -11,7 +12,8 @@
 //	200 {"accepted":N}                                 all were matched, and what was detected is durable
 //	400 {"accepted":N,"rejected":[{"line":..,"error":..}],"error":..}
 //	                                                   some could not be read: do not send the accepted again
-//	413 {"accepted":N,...}                             the body is over the limit: send the rest in parts
+//	413 {"accepted":N,...}                             the body is over the limit: send the rest in parts; all of it
+//	                                                   where it is not JSON
 //	429, 503 with Retry-After                          send the whole body again later
 //	401                                                no valid token
 //
@@ -28,9 +30,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
-	"shieldwall/internal/decode/jsonl"
-	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
 )
 
@@ -79,6 +80,8 @@ type Options struct {
 	Log    *slog.Logger
 	// Busy says whether an error of the sink is back-pressure: 429 instead of 503.
 	Busy func(error) bool
+	// Now gives dates without a year theirs; nil: time.Now.
+	Now func() time.Time
 	// Names are the fields that the sink looks at (jsonl.Options.Sparse); nil: all.
 	Names func() *event.Names
 
@@ -109,6 +112,9 @@ func New(opt Options) *Handler {
 	}
 	if opt.MaxRequests <= 0 {
 		opt.MaxRequests = DefaultMaxRequests
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
 	}
 	return &Handler{opt: opt, slots: make(chan struct{}, opt.MaxRequests)}
 }
@@ -220,8 +226,7 @@ func (h hints) mark(ev *event.Event) {
 // take reads the values of a body and submits them.
 func (h *Handler) take(ctx context.Context, body io.Reader, source string, hints hints) (int, Answer) {
 	var out Answer
-	in := telemetry.New(body, jsonl.Options{Source: source, MaxValueBytes: maxValue, Names: h.names(), Sparse: true, Borrow: true})
-	fault := h.submitAll(ctx, in, hints, &out)
+	fault := h.submitAll(ctx, body, source, hints, &out)
 	// Even after a fault: what was accepted is said to be, so it has to be durable.
 	if err := h.opt.Sink.Sync(ctx); err != nil {
 		fault = &sinkError{err}
@@ -253,30 +258,6 @@ func (h *Handler) take(ctx context.Context, body io.Reader, source string, hints
 type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return e.err.Error() }
-
-func (h *Handler) submitAll(ctx context.Context, in *telemetry.Reader, hints hints, out *Answer) error {
-	for {
-		ev, err := in.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if bad := (*jsonl.ValueError)(nil); errors.As(err, &bad) {
-			out.RejectedTotal++
-			if len(out.Rejected) < maxRejected {
-				out.Rejected = append(out.Rejected, Rejected{Line: bad.Record, Error: bad.Err.Error()})
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		hints.mark(ev)
-		if err := h.opt.Sink.Submit(ctx, ev); err != nil {
-			return &sinkError{err}
-		}
-		out.Accepted++
-	}
-}
 
 // answer writes an answer. An error of writing means that the sender is gone.
 func answer(w http.ResponseWriter, status int, a Answer) {

@@ -388,11 +388,12 @@ func FuzzPost(f *testing.F) {
 		{"", []byte("{\"Image\":\"a\"}\n")}, {"", []byte("[{},{}]")}, {"", []byte("{")}, {"", []byte("\xff\xfe{\x00}\x00")},
 		{"gzip", zipped(f, "gzip", []byte("{}"))}, {"gzip", []byte("\x1f\x8b")}, {"zstd", zipped(f, "zstd", []byte("{}\n{}"))},
 		{"zstd", []byte("\x28\xb5\x2f\xfd")}, {"identity", nil}, {"deflate", []byte("x")},
+		{"", []byte(audit)}, {"", []byte("Mar  1 10:00:00 gate sshd[1]: x\n")}, {"", []byte("<Event></Event><Event>")}, {"", []byte("#separator \\x09\n")},
 	}
 	for _, s := range seeds {
 		f.Add(s.encoding, s.body)
 	}
-	if len(seeds) < 10 {
+	if len(seeds) < 14 {
 		f.Fatal("too few seeds")
 	}
 	f.Fuzz(func(t *testing.T, encoding string, body []byte) {
