@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -276,31 +275,6 @@ func (n *Node) Join(ctx context.Context, token string) (control.JoinResult, erro
 	case <-running: // the next start begins in the new alliance
 		return res, nil
 	}
-}
-
-// TokenNew makes a secret for a local interface; only its hash is kept.
-func (n *Node) TokenNew(ctx context.Context, req control.TokenRequest) (control.Token, error) {
-	if err := roster.CheckName(req.Name); err != nil {
-		return control.Token{}, control.Errorf(control.Usage, "%w", err)
-	}
-	if req.Scope != scopeIngest {
-		return control.Token{}, control.Errorf(control.Usage, "the scope %q is not known; there is: %s", req.Scope, scopeIngest)
-	}
-	secret := make([]byte, 24)
-	if _, err := random.Read(secret); err != nil {
-		return control.Token{}, err
-	}
-	word := "swi1." + base64.RawURLEncoding.EncodeToString(secret)
-	var expires time.Time
-	if req.Expires > 0 {
-		expires = n.now().Add(req.Expires)
-	}
-	hash := sha256.Sum256([]byte(word))
-	err := n.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.PutToken(hash[:], req.Name, req.Scope, expires) })
-	if err != nil {
-		return control.Token{}, fmt.Errorf("keeping the token: %w", err)
-	}
-	return control.Token{Token: word, Name: req.Name, Scope: req.Scope, Expires: expires}, nil
 }
 
 // Mute keeps detections from being told, for this node alone.

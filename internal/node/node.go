@@ -24,6 +24,7 @@ import (
 	"shieldwall/internal/keys"
 	"shieldwall/internal/peer"
 	"shieldwall/internal/store/sqlite"
+	"shieldwall/internal/taxii"
 	"shieldwall/internal/web"
 )
 
@@ -83,6 +84,8 @@ type Node struct {
 	restart chan chan error // Join asks the running node for a new session
 	page    *web.Page
 	pageURL string
+	// taxiiURL is where TAXII clients begin; empty where none are served.
+	taxiiURL string
 
 	meters meters
 
@@ -171,7 +174,7 @@ func (n *Node) Run(ctx context.Context, ready func(Ready)) error {
 	defer edges.Wait()
 	defer fail(nil)
 	if !n.noPage {
-		if err := n.serveLocal(ctx, &edges, fail); err != nil {
+		if err := errors.Join(n.serveLocal(ctx, &edges, fail), n.serveTAXII(ctx, &edges, fail)); err != nil {
 			return err
 		}
 	}
@@ -297,6 +300,10 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 	mux.Handle("/", n.page)
 	if n.cfg.Ingest.JSONL.Enabled {
 		mux.Handle("/ingest/jsonl", n.ingestHandler())
+	}
+	if n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" {
+		mux.Handle(taxii.Path, n.taxiiHandler())
+		n.taxiiURL = n.pageURL + taxii.Path
 	}
 	for l, h := range map[net.Listener]http.Handler{page: mux, socket: control.Handler(n)} {
 		wg.Go(func() {

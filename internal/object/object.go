@@ -65,6 +65,9 @@ type Copy struct {
 	Raw []byte
 }
 
+// AdmittedLayout spells times of admission as timestamps: with all their microseconds, so that texts sort as times do.
+const AdmittedLayout = "2006-01-02T15:04:05.000000Z"
+
 // Change tells those who act on intelligence (matcher, lists, page) what an admission did to a key:
 // the copy that now counts, or that none counts any more.
 type Change struct {
