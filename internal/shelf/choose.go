@@ -52,15 +52,25 @@ func (r *reading) wantedPlace(i, n int) bool {
 	return v.All || v.First && i == 0 || (v.Last || v.newestOnly()) && i == n-1
 }
 
-// current leaves out what an object without versions was before: its publisher's last copy counts.
+// place is where one publisher's copies of one version can be; of an object without versions it has one in all.
+type place struct {
+	publisher, version string
+	shelf              int64
+}
+
+// current leaves out copies that a later one of their publisher took the place of.
 func current(copies []object.Filed) []object.Filed {
-	last := map[string]int64{}
-	for _, c := range copies {
+	at := func(c object.Filed) place {
 		if c.Modified == "" {
-			last[c.Publisher] = c.Seq
+			return place{publisher: c.Publisher}
 		}
+		return place{c.Publisher, c.Modified, c.Shelf}
 	}
-	return slices.DeleteFunc(slices.Clone(copies), func(c object.Filed) bool { return c.Modified == "" && last[c.Publisher] != c.Seq })
+	last := map[place]int64{}
+	for _, c := range copies {
+		last[at(c)] = c.Seq
+	}
+	return slices.DeleteFunc(slices.Clone(copies), func(c object.Filed) bool { return last[at(c)] != c.Seq })
 }
 
 // representative is the copy to show of those of one version, given in order of admission: the creator's own, else
