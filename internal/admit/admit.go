@@ -243,7 +243,8 @@ func (a *admission) checkVersions() error {
 		}
 		if bytes.Equal(c.Raw, a.o.Raw) {
 			again := !c.Withdrawn && c.TLP == uint8(a.marking) && c.Audience == a.from.Audience
-			a.known = a.known || again || c.Withdrawn && c.Place == a.from.Place
+			// An entry that is read again brings nothing back; whoever posts what it took back does.
+			a.known = a.known || again || c.Withdrawn && c.Log != "" && c.Place == a.from.Place
 			continue
 		}
 		// Observables and custom objects without versions: the last one admitted counts.

@@ -136,6 +136,11 @@ func (b taxiiBackend) Audiences(ctx context.Context, h taxii.Holder) ([]string, 
 	return s.shelves.Audiences(ctx, s.holder(h))
 }
 
+func (b taxiiBackend) Sees(ctx context.Context, h taxii.Holder, audience string) (bool, error) {
+	s := b.session()
+	return s.shelves.Sees(ctx, s.holder(h), audience)
+}
+
 func (b taxiiBackend) MayRead(h taxii.Holder, audience string) bool {
 	s := b.session()
 	return s.shelves.MayRead(s.holder(h), audience)

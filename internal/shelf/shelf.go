@@ -22,7 +22,7 @@ import (
 // Tx is what shelf needs of a store's snapshot.
 type Tx interface {
 	EachShelf(fn func(id int64, tlp uint8, audience string, copies int64) error) error
-	Shelf(tlp uint8, audience string) (id int64, err error)
+	Shelf(tlp uint8, audience string) (id, copies int64, err error)
 	ShelfCopies(shelf int64, standing object.Standing, typ string, after time.Time, limit, maxBytes int) ([]object.Filed, error)
 	FiledCopies(id string) ([]object.Filed, error)
 	CopyAt(seq int64) (object.Copy, error)
@@ -116,7 +116,27 @@ func mayRead(members *policy.Members, who policy.Reader, tlp uint8, audience str
 	return err == nil && policy.MayRead(members, who, stix.TLP(tlp), a)
 }
 
-// MayRead says whether the reader could see something of an audience, were it filed under the mildest marking.
+// Sees says whether anything was filed for an audience that the reader may see.
+func (s *Shelves) Sees(ctx context.Context, who policy.Reader, audience string) (sees bool, err error) {
+	members := s.opt.Members()
+	err = s.opt.View(ctx, func(tx Tx) error {
+		for tlp := stix.Clear; tlp <= stix.Red && !sees; tlp++ {
+			if !mayRead(members, who, uint8(tlp), audience) {
+				continue
+			}
+			_, copies, err := tx.Shelf(uint8(tlp), audience)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			sees = copies > 0
+		}
+		return nil
+	})
+	return sees, err
+}
+
+// MayRead says whether the reader could see something of an audience, were it filed under the mildest marking. It
+// says nothing about what there is.
 func (s *Shelves) MayRead(who policy.Reader, audience string) bool {
 	members := s.opt.Members()
 	for tlp := stix.Clear; tlp <= stix.Red; tlp++ {
@@ -202,7 +222,7 @@ func (r *reading) shelves(who policy.Reader) error {
 		if !mayRead(r.members, who, uint8(tlp), r.q.Audience) {
 			continue
 		}
-		id, err := r.tx.Shelf(uint8(tlp), r.q.Audience)
+		id, _, err := r.tx.Shelf(uint8(tlp), r.q.Audience)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -178,6 +178,14 @@ func TestWhatAReaderSees(t *testing.T) {
 			}
 		}
 	}
+	for _, tt := range []struct {
+		who, audience string
+		want          bool
+	}{{"staff", "member:a", true}, {"constituent", "member:a", false}, {"constituent", "alliance", true}, {"staff", "group:rail", false}, {"staff", "group:none", false}} {
+		if sees, err := b.shelves.Sees(t.Context(), readers[tt.who], tt.audience); sees != tt.want || err != nil {
+			t.Errorf("%s sees %s: %v, %v", tt.who, tt.audience, sees, err)
+		}
+	}
 	for who, want := range map[string]string{
 		"staff": "alliance everyone group:states member:a", "machine": "alliance everyone group:states member:a",
 		"constituent": "alliance everyone group:states", "public": "everyone", "nobody": "", "stranger": "everyone",

@@ -39,6 +39,9 @@ func (benchBackend) About() (string, string) { return "bench", "" }
 func (b benchBackend) Audiences(ctx context.Context, _ Holder) ([]string, error) {
 	return b.shelves.Audiences(ctx, benchReader)
 }
+func (b benchBackend) Sees(ctx context.Context, _ Holder, audience string) (bool, error) {
+	return b.shelves.Sees(ctx, benchReader, audience)
+}
 func (b benchBackend) MayRead(_ Holder, audience string) bool {
 	return b.shelves.MayRead(benchReader, audience)
 }

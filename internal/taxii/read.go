@@ -97,8 +97,7 @@ func (r *request) describe(audience string) collection {
 	return c
 }
 
-// audiences lists what the client sees: the inbox first, the alliance and everyone even while nothing is there, so
-// that a client can be set up before the first object.
+// audiences lists what the client sees, the inbox first.
 func (r *request) audiences() ([]string, error) {
 	b := r.h.opt.Backend
 	out := []string{}
@@ -108,9 +107,9 @@ func (r *request) audiences() ([]string, error) {
 	if !r.holder.Read {
 		return out, nil
 	}
-	for _, always := range []string{"alliance", "everyone"} {
-		if b.MayRead(r.holder, always) {
-			out = append(out, always)
+	for _, audience := range always {
+		if b.MayRead(r.holder, audience) {
+			out = append(out, audience)
 		}
 	}
 	filed, err := b.Audiences(r.Context(), r.holder)
@@ -161,12 +160,26 @@ func (r *request) collection(name string) (collection, error) {
 
 func (c *collection) isNamed(name string) bool { return name == c.ID || name == c.Alias }
 
+// ifVisible gives a collection that audiences lists for this client.
 func (r *request) ifVisible(c collection) (collection, error) {
-	if c.CanWrite || c.CanRead && r.h.opt.Backend.MayRead(r.holder, c.audience) {
-		return c, nil
+	b := r.h.opt.Backend
+	visible, err := c.CanWrite, error(nil)
+	switch {
+	case visible || !c.CanRead:
+	case c.audience == b.Inbox() || slices.Contains(always, c.audience):
+		visible = b.MayRead(r.holder, c.audience)
+	default:
+		visible, err = b.Sees(r.Context(), r.holder, c.audience)
 	}
-	return collection{}, notFound()
+	if err == nil && !visible {
+		err = notFound()
+	}
+	return c, err
 }
+
+// always are the collections that are there even while nothing is in them, so that a client can be set up before the
+// first object.
+var always = []string{"alliance", "everyone"}
 
 // names knows audiences by their collections' ids and aliases. That one is known says nothing about who may see it.
 type names struct {

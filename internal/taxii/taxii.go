@@ -89,7 +89,9 @@ type Backend interface {
 	About() (title, description string)
 	// Audiences are those of which the holder may see something, sorted.
 	Audiences(ctx context.Context, h Holder) ([]string, error)
-	// MayRead says whether policy could let the holder see something of an audience.
+	// Sees says whether the holder may see something of what there is for an audience; MayRead, whether policy could
+	// let it, whatever there is.
+	Sees(ctx context.Context, h Holder, audience string) (bool, error)
 	MayRead(h Holder, audience string) bool
 	// Page lists objects; the error is shelf.ErrNoAudience where there is none for this holder.
 	Page(ctx context.Context, h Holder, q shelf.Query) (shelf.Page, error)

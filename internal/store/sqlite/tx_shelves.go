@@ -49,14 +49,14 @@ func (t *Tx) EachShelf(fn func(id int64, tlp uint8, audience string, copies int6
 	}, func(s shelfRow) error { return fn(s.id, s.tlp, s.audience, s.copies) })
 }
 
-// Shelf finds the shelf of a marking and an audience; the error wraps fs.ErrNotExist where nothing was filed
-// under them.
-func (t *Tx) Shelf(tlp uint8, audience string) (id int64, err error) {
-	found, err := t.one("SELECT id FROM shelves WHERE tlp = $1 AND audience = $2", func(r row) { id = r.int(0) }, tlp, audience)
+// Shelf finds the shelf of a marking and an audience, and how many copies were filed on it; the error wraps
+// fs.ErrNotExist where there is no such shelf.
+func (t *Tx) Shelf(tlp uint8, audience string) (id, copies int64, err error) {
+	found, err := t.one("SELECT id, copies FROM shelves WHERE tlp = $1 AND audience = $2", func(r row) { id, copies = r.int(0), r.int(1) }, tlp, audience)
 	if err == nil && !found {
 		err = missing("shelf %d of %q", tlp, audience)
 	}
-	return id, err
+	return id, copies, err
 }
 
 // filedColumns are read by scanFiled, in this order; a body is behind them where one is wanted.

@@ -101,13 +101,16 @@ func (s *suite[T]) shelfPages(t *testing.T) {
 		return nil
 	})
 	view(t, st, func(tx T) error {
-		if _, err := tx.Shelf(4, "alliance"); !errors.Is(err, fs.ErrNotExist) {
+		if _, _, err := tx.Shelf(4, "alliance"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("a shelf that nothing was filed on: %v", err)
 		}
 		for tlp, want := range map[uint8][]object.Filed{2: green, 3: amber} {
-			id, err := tx.Shelf(tlp, "alliance")
+			id, n, err := tx.Shelf(tlp, "alliance")
 			if err != nil {
 				return err
+			}
+			if n != int64(len(want)) {
+				t.Errorf("TLP %d: %d copies were filed, want %d", tlp, n, len(want))
 			}
 			for i := range want {
 				want[i].Shelf = id
@@ -124,7 +127,7 @@ func (s *suite[T]) shelfPages(t *testing.T) {
 				t.Errorf("%d copies stand beside others", len(got))
 			}
 		}
-		id, _ := tx.Shelf(2, "alliance")
+		id, _, _ := tx.Shelf(2, "alliance")
 		for most, want := range map[int]int{0: 1, 99: 1, 200: 2, 250: 2} {
 			if page, err := tx.ShelfCopies(id, object.Alone, "", time.Time{}, 10, most); err != nil || len(page) != want {
 				t.Errorf("%d copies of 100 bytes in %d, want %d, %v", len(page), most, want, err)
@@ -190,7 +193,7 @@ func (s *suite[T]) standingsModel(t *testing.T) {
 				t.Fatalf("round %d: live %v, want %v", round, seqs(got), seqs(want))
 			}
 			for _, audience := range []string{"alliance", "group:states"} {
-				shelf, err := tx.Shelf(2, audience)
+				shelf, _, err := tx.Shelf(2, audience)
 				if err != nil {
 					continue // not yet
 				}
@@ -263,7 +266,7 @@ func (s *suite[T]) refile(t *testing.T) {
 		if want := []string{"2 member:old 0", "2 member:new 3", "2 alliance 1"}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("shelves %q, %v", got, err)
 		}
-		shelf, err := tx.Shelf(2, "member:new")
+		shelf, _, err := tx.Shelf(2, "member:new")
 		if err != nil {
 			return err
 		}

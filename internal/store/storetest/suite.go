@@ -42,7 +42,7 @@ type Tx interface {
 	CountCopies() (total int64, byPublisher map[string]int64, err error)
 	Relocal(publisher string) error
 	EachShelf(fn func(id int64, tlp uint8, audience string, copies int64) error) error
-	Shelf(tlp uint8, audience string) (id int64, err error)
+	Shelf(tlp uint8, audience string) (id, copies int64, err error)
 	ShelfCopies(shelf int64, standing object.Standing, typ string, after time.Time, limit, maxBytes int) ([]object.Filed, error)
 	FiledCopies(id string) ([]object.Filed, error)
 	CopyAt(seq int64) (object.Copy, error)
