@@ -307,7 +307,7 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 	}
 	for l, h := range map[net.Listener]http.Handler{page: mux, socket: control.Handler(n)} {
 		wg.Go(func() {
-			if err := serveHTTP(ctx, l, h); err != nil {
+			if err := serveHTTP(ctx, l, h, n.log); err != nil {
 				fail(fmt.Errorf("serving %s: %w", l.Addr(), err))
 			}
 		})
@@ -316,10 +316,11 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 }
 
 // serveHTTP serves until ctx ends, then lets requests at work finish for a moment.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan struct{})
 	go func() {

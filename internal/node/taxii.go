@@ -211,7 +211,7 @@ func (n *Node) serveTAXII(ctx context.Context, wg *sync.WaitGroup, fail context.
 	}
 	handler := n.taxiiHandler()
 	wg.Go(func() {
-		if err := serveHTTP(ctx, l, handler); err != nil {
+		if err := serveHTTP(ctx, l, handler, n.log); err != nil {
 			fail(fmt.Errorf("serving TAXII on %s: %w", l.Addr(), err))
 		}
 	})
