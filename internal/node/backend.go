@@ -37,7 +37,7 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 	s := n.current.Load()
 	head := s.log.Head()
 	out := status.Node{
-		Version: n.version, Member: s.me.member, Started: n.started, Now: n.now(), Page: n.pageURL, Peer: n.peerAddr(),
+		Version: n.version, Member: s.me.member, Started: n.started, Now: n.now(), Page: n.pageURL, Peer: n.peerAddr(), TAXII: n.taxiiURL,
 		Warnings: n.allWarnings(s), Alliance: s.alliance(),
 		Log:     status.Log{ID: s.log.ID(), Size: head.Size, Root: base64.StdEncoding.EncodeToString(head.Root[:])},
 		Protect: s.protect.status(), Rejected: s.exchange.Rejected(),

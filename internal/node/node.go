@@ -301,7 +301,8 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 	if n.cfg.Ingest.JSONL.Enabled {
 		mux.Handle("/ingest/jsonl", n.ingestHandler())
 	}
-	if n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" {
+	// Elsewhere tokens would cross the network in clear: there TAXII wants an address of its own, with TLS.
+	if at, tcp := page.Addr().(*net.TCPAddr); n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" && tcp && at.IP.IsLoopback() {
 		mux.Handle(taxii.Path, n.taxiiHandler())
 		n.taxiiURL = n.pageURL + taxii.Path
 	}

@@ -65,7 +65,7 @@ func parseFilter(rawQuery, audience, object string, known fields) (filter, error
 		if err := read(values[name][0]); err != nil {
 			return f, badRequest("%s: %v", name, err)
 		}
-		if name != "limit" && name != "next" {
+		if strings.HasPrefix(name, "match[") { // a cursor stands for added_after, whether that is sent again or not
 			mark.Write([]byte("\x00" + name + "\x00" + values[name][0]))
 		}
 	}

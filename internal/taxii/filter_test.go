@@ -81,7 +81,8 @@ func TestCursors(t *testing.T) {
 		path string
 		code int
 	}{
-		{col("alliance", "objects/?next="+plain), 200}, {col("alliance", "objects/?limit=1&next="+plain), 200}, {col("alliance", "manifest/?next="+plain), 200},
+		{col("alliance", "objects/?next="+plain), 200}, {col("alliance", "objects/?limit=1&next="+plain), 200},
+		{col("alliance", "objects/?added_after=2020-01-01T00:00:00Z&next="+plain), 200}, {col("alliance", "manifest/?next="+plain), 200},
 		{col("alliance", "objects/?match[type]=indicator&next="+typed), 200}, {col("alliance", "objects/?next="+typed), 400},
 		{col("alliance", "objects/?match[type]=indicator&next="+plain), 400}, {col("everyone", "objects/?next="+plain), 400},
 		{col("alliance", "objects/"+indicatorID(1)+"/?next="+plain), 400},
