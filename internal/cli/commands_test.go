@@ -270,6 +270,11 @@ func TestPublish(t *testing.T) {
 		t.Errorf("asked %q, %+v; want %q", names, n.publish, want)
 	}
 	r.want(t, 0, `"id":"indicator--1"`, "", "publish", lone, "--json")
+	const id = "indicator--11111111-1111-4111-8111-111111111111"
+	r.want(t, 0, "", "", "publish", id, lone, "--tlp", "green")
+	if len(n.publish.IDs) != 1 || n.publish.IDs[0] != id || len(n.publish.Files) != 1 {
+		t.Errorf("asked %+v", n.publish)
+	}
 
 	n.published.DryRun = true
 	r.want(t, 0, "{\"a\":\"\xc2\x9b\"}\n", "AMBER to group:states, 5 bytes before sealing, readable by: b, c", "publish", lone, "--dry-run")

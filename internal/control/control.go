@@ -67,6 +67,8 @@ type File struct {
 // PublishRequest asks for files to be shared.
 type PublishRequest struct {
 	Files []File `json:"-"` // travels beside the JSON
+	// IDs name objects that are held here and were never shared: postings.
+	IDs []string `json:"ids,omitempty"`
 	// TLP marks the entries: clear, green, amber, amber+strict, red; empty leaves it to the objects.
 	TLP string `json:"tlp"`
 	// To are groups, members, "alliance" or "everyone"; empty leaves it to the marking.

@@ -37,9 +37,11 @@ type Gate interface {
 
 // Options are what an Inbox works with; all but Limits and Publish are required.
 type Options struct {
-	Self   string // this member
-	Update func(ctx context.Context, fn func(Tx) error) error
-	View   func(ctx context.Context, fn func(Tx) error) error
+	// Update runs a unit that need not wait for the disk: large postings must not hold up what this member appends
+	// itself. Durable waits, and makes everything before it durable too.
+	Update  func(ctx context.Context, fn func(Tx) error) error
+	Durable func(ctx context.Context, fn func(Tx) error) error
+	View    func(ctx context.Context, fn func(Tx) error) error
 	Gate   Gate
 	// Live makes changes count in this node's matcher. It is called after the commit.
 	Live func([]object.Change)
@@ -79,7 +81,7 @@ type Result struct {
 }
 
 // Post takes objects, each for itself: what one of them lacks does not keep the others out. What is taken is durable
-// when Post returns.
+// once the caller has noted what became of it (Note).
 func (b *Inbox) Post(ctx context.Context, who Holder, objects [][]byte) ([]Result, error) {
 	p := posting{b: b, who: who, results: make([]Result, len(objects))}
 	p.read(objects)
@@ -209,7 +211,7 @@ func (p *posting) share(ctx context.Context) error {
 func (b *Inbox) Remove(ctx context.Context, who Holder, id string, wanted []int64) error {
 	publisher := object.Posted(who.Name)
 	var changes []object.Change
-	err := b.opt.Update(ctx, func(tx Tx) error {
+	err := b.opt.Durable(ctx, func(tx Tx) error {
 		changes = nil
 		copies, err := tx.FiledCopies(id)
 		if err != nil {
@@ -237,10 +239,10 @@ func (b *Inbox) Remove(ctx context.Context, who Holder, id string, wanted []int6
 	return err
 }
 
-// Note keeps what became of a posting, in whatever form the way in gives it.
+// Note keeps what became of a posting, in whatever form the way in gives it. When it returns, all of it is durable.
 func (b *Inbox) Note(ctx context.Context, id, holder string, body []byte) error {
 	now := b.opt.Now()
-	return b.opt.Update(ctx, func(tx Tx) error { return tx.PutPosting(id, holder, now, body, now.Add(-Kept)) })
+	return b.opt.Durable(ctx, func(tx Tx) error { return tx.PutPosting(id, holder, now, body, now.Add(-Kept)) })
 }
 
 // Noted is what Note kept, for its holder alone; the error wraps fs.ErrNotExist where there is none.

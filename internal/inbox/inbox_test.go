@@ -36,7 +36,7 @@ func newWorld() *world {
 		}
 		return fn(w)
 	}
-	w.box = New(Options{Self: "a", Update: run, View: run, Gate: w, Live: func(c []object.Change) { w.live += len(c) }, Now: func() time.Time { return w.clock }})
+	w.box = New(Options{Update: run, Durable: run, View: run, Gate: w, Live: func(c []object.Change) { w.live += len(c) }, Now: func() time.Time { return w.clock }})
 	return w
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"shieldwall/internal/admit"
+	"shieldwall/internal/control"
 	"shieldwall/internal/inbox"
 	"shieldwall/internal/object"
 	"shieldwall/internal/policy"
@@ -32,7 +34,7 @@ func (s *session) newShelves() *shelf.Shelves {
 
 func (s *session) newInbox() *inbox.Inbox {
 	opt := inbox.Options{
-		Self: s.me.member, Update: work[inbox.Tx](s.node.store.UpdateDurable), View: work[inbox.Tx](s.node.store.View),
+		Update: work[inbox.Tx](s.node.store.Update), Durable: work[inbox.Tx](s.node.store.UpdateDurable), View: work[inbox.Tx](s.node.store.View),
 		Gate: inboxGate{s.gate, s.inboxAudience()}, Live: func(c []object.Change) { s.detector.Apply(c) }, Now: s.node.now,
 	}
 	if rule := s.node.cfg.Inbox; rule.Publishes() {
@@ -71,6 +73,32 @@ func (g inboxGate) Admit(tx inbox.Tx, who inbox.Holder, o *stix.Object) ([]objec
 
 func (g inboxGate) Remove(tx inbox.Tx, publisher, id string, seqs []int64) ([]object.Change, error) {
 	return g.gate.Remove(any(tx).(admit.Tx), publisher, id, seqs)
+}
+
+// postedObject is the newest of what was posted here under an id and never shared. Where holders posted different
+// objects of one version, somebody has to choose.
+func (s *session) postedObject(ctx context.Context, id string) (raw []byte, err error) {
+	var newest object.Copy
+	err = s.node.store.View(ctx, func(tx *sqlite.Tx) error {
+		copies, err := tx.Copies(id)
+		for _, c := range copies {
+			if !object.IsLocal(c.Publisher) || c.Withdrawn || c.Modified < newest.Modified {
+				continue
+			}
+			if c, err = s.gate.Open(c); err != nil {
+				return err
+			}
+			if newest.ID != "" && c.Modified == newest.Modified && c.Publisher != newest.Publisher && !bytes.Equal(c.Raw, newest.Raw) {
+				return refusedf("%s: %s and %s posted different objects of this version; publish a file of the right one", id, newest.Publisher, c.Publisher)
+			}
+			newest = c
+		}
+		return err
+	})
+	if err == nil && newest.ID == "" {
+		err = control.Errorf(control.NotFound, "%s: nothing of this id was posted here", id)
+	}
+	return newest.Raw, err
 }
 
 // publishTries bounds how often a posting is published again without what was refused of it: an object may be refused

@@ -240,6 +240,28 @@ func TestInboxRule(t *testing.T) {
 	}
 }
 
+// TestPublishPosting: what was posted is published by its id, with its exact bytes, and only then.
+func TestPublishPosting(t *testing.T) {
+	t.Parallel()
+	m := newMember(t, "alpha").start()
+	bank, shop := m.client("bank", ""), m.client("shop", "")
+	raw := only(t, bundle(1, "posted.example", markClear))
+	bank.post(raw)
+	shop.post(raw, only(t, bundle(2, "one.example", markClear)))
+	bank.post(only(t, bundle(2, "two.example", markClear)))
+	res, err := m.n.Publish(t.Context(), control.PublishRequest{IDs: []string{indicatorID(1)}, TLP: "green"})
+	if err != nil || len(res.Entries) != 1 || res.Entries[0].TLP != "GREEN" || res.Entries[0].Audience != "alliance" {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if got := bank.objects("alliance"); len(got) != 1 || got[indicatorID(1)] != raw {
+		t.Errorf("published %v", got)
+	}
+	_, err = m.n.Publish(t.Context(), control.PublishRequest{IDs: []string{indicatorID(2)}, TLP: "green"})
+	wantErr(t, err, control.Refused, "local:shop and local:bank posted different objects")
+	_, err = m.n.Publish(t.Context(), control.PublishRequest{IDs: []string{indicatorID(3)}, TLP: "green"})
+	wantErr(t, err, control.NotFound, "nothing of this id was posted here")
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	m := newMember(t, "alpha")

@@ -385,6 +385,30 @@ func TestBrokenBackend(t *testing.T) {
 	}
 }
 
+// timed is a connection that notes its deadlines.
+type timed struct {
+	*httptest.ResponseRecorder
+	reads, writes []time.Time
+	flushed       int // deadlines that were set when the last byte left
+}
+
+func (w *timed) SetReadDeadline(t time.Time) error  { w.reads = append(w.reads, t); return nil }
+func (w *timed) SetWriteDeadline(t time.Time) error { w.writes = append(w.writes, t); return nil }
+func (w *timed) Flush()                             { w.flushed = len(w.writes) }
+
+// Nobody takes for ever to send or to fetch, and the next request of a connection has its own time.
+func TestDeadlines(t *testing.T) {
+	w := newWorld(t)
+	r := httptest.NewRequest("POST", inboxPath("objects/"), strings.NewReader(`{"objects":[`+indicator(1, 1)+`]}`))
+	r.Header.Set("Authorization", "Bearer soc-token")
+	r.Header.Set("Content-Type", mediaType)
+	c := &timed{ResponseRecorder: httptest.NewRecorder()}
+	w.h.ServeHTTP(c, r)
+	if c.Code != 202 || len(c.reads) != 2 || c.reads[0].IsZero() || !c.reads[1].IsZero() || len(c.writes) != 2 || c.writes[0].IsZero() || !c.writes[1].IsZero() || c.flushed != 1 {
+		t.Errorf("%d: read deadlines %v, write deadlines %v, flushed after %d", c.Code, c.reads, c.writes, c.flushed)
+	}
+}
+
 // A real server: deadlines are set and taken back, bodies are compressed, a connection serves several requests.
 func TestOverTheWire(t *testing.T) {
 	w := newWorld(t)

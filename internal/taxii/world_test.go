@@ -82,9 +82,12 @@ func newWorld(t testing.TB) *world {
 		return st.View(ctx, func(tx *sqlite.Tx) error { return fn(tx) })
 	}})
 	w.inbox = inbox.New(inbox.Options{
-		Self: "a", Gate: inboxGate{w.gate}, Live: func([]object.Change) {}, Now: w.now,
+		Gate: inboxGate{w.gate}, Live: func([]object.Change) {}, Now: w.now,
 		Update: func(ctx context.Context, fn func(inbox.Tx) error) error {
 			return st.Update(ctx, func(tx *sqlite.Tx) error { return fn(tx) })
+		},
+		Durable: func(ctx context.Context, fn func(inbox.Tx) error) error {
+			return st.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return fn(tx) })
 		},
 		View: func(ctx context.Context, fn func(inbox.Tx) error) error {
 			return st.View(ctx, func(tx *sqlite.Tx) error { return fn(tx) })
