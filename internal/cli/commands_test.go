@@ -380,12 +380,12 @@ func TestTokenListAndRevoke(t *testing.T) {
 	r := newRun(t, n)
 	r.want(t, 0, "", "there are no tokens", "token", "list")
 	n.tokens = []control.Token{
-		{Name: "beats", Scopes: []string{"ingest"}, Created: time.Unix(1e9, 0), Expires: time.Unix(1, 0)},
-		{Name: "soc", Scopes: []string{"taxii:read", "taxii:write"}, As: "staff", Created: time.Unix(1e9, 0)},
+		{Name: "beats", Scope: "ingest", Created: time.Unix(1e9, 0), Expires: time.Unix(1, 0)},
+		{Name: "soc", Scope: "taxii:read taxii:write", As: "staff", Created: time.Unix(1e9, 0)},
 	}
 	r.want(t, 0, "expired 1970-01-01", "", "token", "list")
-	r.want(t, 0, "taxii:read, taxii:write  staff", "", "token", "list")
-	r.want(t, 0, `"scopes":["ingest"]`, "", "token", "list", "--json")
+	r.want(t, 0, "taxii:read taxii:write  staff", "", "token", "list")
+	r.want(t, 0, `"scope":"ingest"`, "", "token", "list", "--json")
 	r.want(t, 0, "token soc is revoked", "", "token", "revoke", "soc")
 	r.want(t, 2, "", "wants NAME", "token", "revoke")
 }

@@ -126,9 +126,9 @@ func newTokenList() *command {
 				}
 				rows := [][]string{}
 				for _, k := range list {
-					rows = append(rows, []string{k.Name, joined(k.Scopes), orDash(k.As), when(k.Created), p.until(k)})
+					rows = append(rows, []string{k.Name, k.Scope, orDash(k.As), when(k.Created), p.until(k)})
 				}
-				return p.table([]string{"NAME", "SCOPES", "HOLDER", "MADE", "UNTIL"}, rows)
+				return p.table([]string{"NAME", "SCOPE", "HOLDER", "MADE", "UNTIL"}, rows)
 			})
 		},
 	}

@@ -162,7 +162,7 @@ type TokenRequest struct {
 type Token struct {
 	Token   string    `json:"token,omitempty"`
 	Name    string    `json:"name"`
-	Scopes  []string  `json:"scopes"`
+	Scope   string    `json:"scope"` // several are separated by spaces
 	As      string    `json:"as,omitempty"`
 	Created time.Time `json:"created,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`

@@ -84,7 +84,7 @@ func (f *fake) Join(_ context.Context, token string) (JoinResult, error) {
 
 func (f *fake) TokenNew(_ context.Context, req TokenRequest) (Token, error) {
 	f.tokened = req
-	return Token{Token: "t", Scopes: req.Scopes}, f.err
+	return Token{Token: "t", Scope: strings.Join(req.Scopes, " ")}, f.err
 }
 
 func (f *fake) Tokens(context.Context) ([]Token, error) { return []Token{{Name: "n"}}, f.err }
@@ -191,7 +191,7 @@ func TestCalls(t *testing.T) {
 		if tok, err := c.TokenRevoke(ctx, "gone"); err != nil || tok.Name != "gone" {
 			t.Error(tok, err)
 		}
-		if tok, err := c.TokenNew(ctx, TokenRequest{Name: "n", Scopes: []string{"ingest"}}); err != nil || len(tok.Scopes) != 1 || f.tokened.Name != "n" {
+		if tok, err := c.TokenNew(ctx, TokenRequest{Name: "n", Scopes: []string{"ingest"}}); err != nil || tok.Scope != "ingest" || f.tokened.Name != "n" {
 			t.Errorf("token: %+v, %v", tok, err)
 		}
 	})

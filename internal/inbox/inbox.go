@@ -42,7 +42,7 @@ type Options struct {
 	Update  func(ctx context.Context, fn func(Tx) error) error
 	Durable func(ctx context.Context, fn func(Tx) error) error
 	View    func(ctx context.Context, fn func(Tx) error) error
-	Gate   Gate
+	Gate    Gate
 	// Live makes changes count in this node's matcher. It is called after the commit.
 	Live func([]object.Change)
 	// Publish shares what was posted, by a rule of the configuration; nil where there is none. What it refuses, by

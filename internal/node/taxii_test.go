@@ -297,7 +297,7 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := n.Tokens(ctx)
-	if err != nil || len(list) != 3 || list[1].Name != "both" || strings.Join(list[1].Scopes, " ") != "ingest taxii:read" || list[1].As != "constituent" || list[1].Token != "" || list[2].Expires.IsZero() {
+	if err != nil || len(list) != 3 || list[1].Name != "both" || list[1].Scope != "ingest taxii:read" || list[1].As != "constituent" || list[1].Token != "" || list[2].Expires.IsZero() {
 		t.Errorf("listed %+v, %v", list, err)
 	}
 	// A new token of the name ends the old one; revoked, none is left.

@@ -42,7 +42,7 @@ func (n *Node) TokenNew(ctx context.Context, req control.TokenRequest) (control.
 	if err := checkToken(&req); err != nil {
 		return control.Token{}, err
 	}
-	out := control.Token{Name: req.Name, Scopes: req.Scopes, As: req.As, Created: n.now().UTC()}
+	out := control.Token{Name: req.Name, Scope: strings.Join(req.Scopes, " "), As: req.As, Created: n.now().UTC()}
 	if req.Expires > 0 {
 		out.Expires = out.Created.Add(req.Expires)
 	}
@@ -65,7 +65,7 @@ func (n *Node) TokenNew(ctx context.Context, req control.TokenRequest) (control.
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return tx.PutToken(hash, req.Name, strings.Join(req.Scopes, ","), req.As, out.Expires)
+		return tx.PutToken(hash, req.Name, out.Scope, req.As, out.Expires)
 	})
 	if err != nil {
 		return control.Token{}, fmt.Errorf("keeping the token: %w", err)
@@ -127,7 +127,7 @@ func (n *Node) Tokens(ctx context.Context) ([]control.Token, error) {
 	out := []control.Token{}
 	err := n.store.View(ctx, func(tx *sqlite.Tx) error {
 		return tx.EachToken(func(name, scope, reader string, created, expires time.Time) error {
-			t := control.Token{Name: name, Scopes: strings.Split(scope, ","), As: reader, Created: created}
+			t := control.Token{Name: name, Scope: scope, As: reader, Created: created}
 			if !expires.IsZero() {
 				t.Expires = expires
 			}
@@ -169,7 +169,7 @@ func (t tokens) find(ctx context.Context, hash [sha256.Size]byte) (name string, 
 	if err != nil {
 		return "", nil, "", false, fmt.Errorf("looking a token up: %w", err)
 	}
-	return name, strings.Split(scope, ","), reader, expires.IsZero() || t.node.now().Before(expires), nil
+	return name, strings.Fields(scope), reader, expires.IsZero() || t.node.now().Before(expires), nil
 }
 
 // Check says whether a token may send telemetry.

@@ -13,7 +13,11 @@ import (
 
 // TestModel compares pages with a plain model over random copies, readers and queries.
 func TestModel(t *testing.T) {
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		b := newBench(t)
 		pick := func(list ...string) string { return list[rng.IntN(len(list))] }

@@ -53,10 +53,13 @@ type Options struct {
 }
 
 // Shelves show what is filed. They are safe for concurrent use.
-type Shelves struct{ opt Options }
+type Shelves struct {
+	opt   Options
+	looks int // maxLooked, but in tests
+}
 
 // New makes Shelves.
-func New(opt Options) *Shelves { return &Shelves{opt} }
+func New(opt Options) *Shelves { return &Shelves{opt, maxLooked} }
 
 // Versions says which versions of each object are wanted; the zero value is the newest alone.
 type Versions struct {

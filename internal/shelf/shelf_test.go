@@ -353,10 +353,12 @@ func TestTypesAndAfter(t *testing.T) {
 // A page that has to look at more than it shows ends early and says how far it is; nothing is missed.
 func TestBoundedLooking(t *testing.T) {
 	b := newBench(t)
+	const looks = 300
+	b.shelves.looks = looks
 	err := b.st.Update(t.Context(), func(tx *sqlite.Tx) error {
-		for i := range maxLooked + 500 {
+		for i := range looks + 200 {
 			c := object.Copy{Key: object.Key{Publisher: "b", ID: fmt.Sprintf("indicator--%d", i)}, Type: "indicator", Modified: "2026-01-01T00:00:00", TLP: 2, Audience: "alliance", Raw: []byte("{}")}
-			if i == maxLooked+100 {
+			if i == looks+100 {
 				c.Modified = "2026-02-01T00:00:00"
 			}
 			if _, err := tx.PutCopy(c); err != nil {
@@ -372,7 +374,7 @@ func TestBoundedLooking(t *testing.T) {
 	if p := b.page(staff, q); len(p.Copies) > 0 || !p.More || p.Last.IsZero() {
 		t.Errorf("%d copies, more %v", len(p.Copies), p.More)
 	}
-	if got := b.all(staff, q); !slices.Equal(got, []int64{maxLooked + 101}) {
+	if got := b.all(staff, q); !slices.Equal(got, []int64{looks + 101}) {
 		t.Errorf("found %v", got)
 	}
 }
@@ -407,7 +409,10 @@ func TestCancelled(t *testing.T) {
 // A reader that pages while objects arrive loses none and sees none twice, by cursor and by date alike.
 func TestPagingWhileObjectsArrive(t *testing.T) {
 	b := newBench(t)
-	const n = 1500
+	n := 1500
+	if testing.Short() {
+		n = 300
+	}
 	done := make(chan error, 1)
 	go func() {
 		for i := 0; i < n; {

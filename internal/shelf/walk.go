@@ -106,7 +106,7 @@ func (r *reading) walk(ctx context.Context) error {
 
 // step looks at one copy.
 func (r *reading) step(f *object.Filed) (done bool, err error) {
-	if r.looked >= maxLooked {
+	if r.looked >= r.s.looks {
 		r.page.More = true
 		return true, nil
 	}
