@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -185,6 +187,36 @@ func BenchmarkPage(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkWire is BenchmarkServe over loopback, the client's work included.
+func BenchmarkWire(b *testing.B) {
+	s := benchOf(b, 100_000)
+	srv := httptest.NewServer(s.h)
+	defer srv.Close()
+	n, before := 0, cpu()
+	for i := 0; b.Loop(); i = (i + 10) % (len(s.times) - 10) {
+		s.h.holders.mu.Lock()
+		s.h.holders.known = nil // its clock stands still
+		s.h.holders.mu.Unlock()
+		r, err := http.NewRequest(http.MethodGet, srv.URL+root+"collections/alliance/objects/?limit=1000&added_after="+url.QueryEscape(dateAdded(s.times[i])), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer x")
+		resp, err := srv.Client().Do(r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		size, err := io.Copy(io.Discard, resp.Body)
+		if resp.Body.Close(); err != nil || resp.StatusCode != http.StatusOK || size < 300_000 {
+			b.Fatal(resp.StatusCode, size, err)
+		}
+		b.SetBytes(size)
+		n += 1000
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "objects/s")
+	b.ReportMetric(float64(n)/(cpu()-before).Seconds(), "objects/cpu-s")
 }
 
 // BenchmarkServe is how fast a client that takes pages of 1,000 gets through a collection.

@@ -235,14 +235,17 @@ func (r *request) page(c collection, v view) (shelf.Page, filter, error) {
 	return p, f, err
 }
 
-// dates says when a page's first and last object were admitted (section 3.2). A page that only looked at objects
-// that nobody asked for says how far it looked, or whoever goes on by date could not.
-func (r *request) dates(p shelf.Page) {
-	first, last := p.Last, p.Last
-	if n := len(p.Copies); n > 0 {
+// dates says when a page's first and last object were admitted: every page has to (section 3.2). One without objects
+// says how far the client has come, from where it can go on: what it asked for, or what was looked at in vain.
+func (r *request) dates(p shelf.Page, f filter) {
+	first, last := f.After, f.After
+	switch n := len(p.Copies); {
+	case n > 0:
 		first, last = p.Copies[0].Admitted, p.Copies[n-1].Admitted
-	} else if !p.More {
-		return
+	case p.More:
+		first, last = p.Last, p.Last
+	case f.After.IsZero():
+		first, last = time.Unix(0, 0), time.Unix(0, 0)
 	}
 	r.w.Header().Set("X-TAXII-Date-Added-First", dateAdded(first))
 	r.w.Header().Set("X-TAXII-Date-Added-Last", dateAdded(last))
@@ -282,7 +285,7 @@ func (r *request) envelope(c collection, v view) error {
 		head, tail = head+`"objects":[`, "]}"
 	}
 	parts[0] = []byte(head)
-	r.dates(p)
+	r.dates(p, f)
 	r.write(http.StatusOK, append(parts, []byte(tail))...)
 	return nil
 }
@@ -300,7 +303,7 @@ type record struct {
 // manifest answers what a collection holds (section 5.3). It has no cursor: clients go on by date_added, and no two
 // objects have the same.
 func (r *request) manifest(c collection) error {
-	p, _, err := r.page(c, view{fields: anyField})
+	p, f, err := r.page(c, view{fields: anyField})
 	if err != nil {
 		return err
 	}
@@ -312,7 +315,7 @@ func (r *request) manifest(c collection) error {
 		}
 		list[i] = record{o.ID, dateAdded(o.Admitted), v, stixType}
 	}
-	r.dates(p)
+	r.dates(p, f)
 	return r.answer(http.StatusOK, struct {
 		More    bool     `json:"more,omitempty"`
 		Objects []record `json:"objects,omitempty"`
@@ -321,7 +324,7 @@ func (r *request) manifest(c collection) error {
 
 // versions answers which versions of an object there are (section 5.8).
 func (r *request) versions(c collection, id string) error {
-	p, _, err := r.page(c, view{object: id, fields: versionField, all: true})
+	p, f, err := r.page(c, view{object: id, fields: versionField, all: true})
 	if err != nil {
 		return err
 	}
@@ -331,7 +334,7 @@ func (r *request) versions(c collection, id string) error {
 			return err
 		}
 	}
-	r.dates(p)
+	r.dates(p, f)
 	return r.answer(http.StatusOK, struct {
 		More     bool     `json:"more,omitempty"`
 		Versions []string `json:"versions,omitempty"`
