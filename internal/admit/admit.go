@@ -20,15 +20,18 @@ type Tx interface {
 	PublisherCopies(publisher, id string) ([]object.Copy, error)
 	PutCopy(c object.Copy) (seq int64, err error)
 	Withdraw(publisher, id string, place object.Place) (n int, err error)
+	Remove(publisher, id string, seqs []int64) error
 }
 
 // Provenance says who published an object, where, under which marking and for whom.
 type Provenance struct {
-	Publisher string       // a member, or object.Local for what was never shared
+	Publisher string       // a member, or object.Local or object.Posted for what was never shared
 	Place     object.Place // zero for local objects
 	TLP       stix.TLP     // the entry's or feed's marking; None leaves it to the object
 	Audience  string       // text form; of a local object "member:SELF"
 	Via       string       // the way in, for reports: "peer", "own", "file", ...
+	// Stranger says that a posting's holder may not speak for this member.
+	Stranger bool
 }
 
 // Reason groups refusals; reports count by it.
@@ -162,8 +165,10 @@ func (a *admission) load() error {
 func (a *admission) checkCreator() error {
 	members := a.gate.opt.Members()
 	publisher := a.key.Publisher
-	if publisher == object.Local {
-		publisher = a.gate.opt.Self
+	if object.IsLocal(publisher) {
+		if publisher = a.gate.opt.Self; a.from.Stranger {
+			publisher = "" // nobody's name
+		}
 	} else if !members.Authorised(publisher, a.o.Type) {
 		return a.refuse(ReasonType, "%s is not authorised to publish objects of type %s", publisher, a.o.Type)
 	}
@@ -239,7 +244,8 @@ func (a *admission) checkVersions() error {
 		}
 		if bytes.Equal(c.Raw, a.o.Raw) {
 			again := !c.Withdrawn && c.TLP == uint8(a.marking) && c.Audience == a.from.Audience
-			a.known = a.known || again || c.Withdrawn && c.Place == a.from.Place
+			// An entry that is read again brings nothing back; whoever posts what it took back does.
+			a.known = a.known || again || c.Withdrawn && c.Log != "" && c.Place == a.from.Place
 			continue
 		}
 		// Observables and custom objects without versions: the last one admitted counts.
@@ -306,6 +312,38 @@ func (g *Gate) Withdraw(tx Tx, publisher string, of object.Place, id string) ([]
 		return nil, fmt.Errorf("withdrawing %s: %w", id, err)
 	}
 	return changes(object.Key{Publisher: publisher, ID: id}, liveOf(held), nil), nil
+}
+
+// Remove takes back single copies of what was never shared; what is left of the object counts as if they had never
+// come.
+func (g *Gate) Remove(tx Tx, publisher, id string, seqs []int64) ([]object.Change, error) {
+	if !object.IsLocal(publisher) {
+		return nil, &Refused{Reason: ReasonWithdrawal, ID: id, Detail: "what was shared can be withdrawn, not removed"}
+	}
+	before, err := g.live(tx, publisher, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.Remove(publisher, id, seqs); err != nil {
+		return nil, fmt.Errorf("removing %s: %w", id, err)
+	}
+	after, err := g.live(tx, publisher, id)
+	if err != nil {
+		return nil, err
+	}
+	return changes(object.Key{Publisher: publisher, ID: id}, before, after), nil
+}
+
+// live is the copy of a publisher's object that counts, its body in clear.
+func (g *Gate) live(tx Tx, publisher, id string) (*object.Copy, error) {
+	held, err := tx.PublisherCopies(publisher, id)
+	if err != nil {
+		return nil, fmt.Errorf("copies of %s: %w", id, err)
+	}
+	if held, err = g.openAll(held); err != nil {
+		return nil, err
+	}
+	return liveOf(held), nil
 }
 
 // changes tells what happened to a key, if anything did.

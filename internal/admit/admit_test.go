@@ -417,6 +417,7 @@ type brokenTx struct{ err error }
 func (tx brokenTx) PublisherCopies(string, string) ([]object.Copy, error) { return nil, tx.err }
 func (tx brokenTx) PutCopy(object.Copy) (int64, error)                    { return 0, tx.err }
 func (tx brokenTx) Withdraw(string, string, object.Place) (int, error)    { return 0, tx.err }
+func (tx brokenTx) Remove(string, string, []int64) error                  { return tx.err }
 
 // FuzzAdmit: whatever the bytes, the gate answers or refuses, and what it stored is what came.
 func FuzzAdmit(f *testing.F) {

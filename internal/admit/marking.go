@@ -9,8 +9,8 @@ import (
 )
 
 // Effective is the marking that an object of a publisher has under an entry's: see policy.Effective. Marking
-// definitions that are not TLP's own are looked up among the publisher's copies and the local ones, never among
-// other members': else anybody could loosen an object by defining its marking.
+// definitions that are not TLP's own are looked up among the publisher's copies and this node's own, never among
+// other members' or other holders': else anybody could loosen an object by defining its marking.
 func (g *Gate) Effective(tx Tx, publisher string, entry stix.TLP, o *stix.Object) (stix.TLP, error) {
 	var failed error
 	t, err := policy.Effective(entry, o.Markings(), func(id string) (stix.TLP, bool) {

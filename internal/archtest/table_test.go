@@ -133,12 +133,15 @@ var packages = map[string]pkg{
 	"internal/exchange": {layer: flows},
 	"internal/detect":   {layer: flows},
 	"internal/scan":     {layer: flows},
+	"internal/shelf":    {layer: flows},
+	"internal/inbox":    {layer: flows},
 
 	"internal/ingest/httpjsonl": {layer: edges},
 	"internal/ingest/follow":    {layer: edges},
 	"internal/peer":             {layer: edges},
 	"internal/control":          {layer: edges},
 	"internal/web":              {layer: edges},
+	"internal/taxii":            {layer: edges},
 
 	"internal/config": {layer: assembly},
 	"internal/node":   {layer: assembly, beside: map[string]string{"internal/config": "node wires what the configuration says"}},

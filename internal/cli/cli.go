@@ -60,7 +60,7 @@ func commands() []*command {
 		newUp(), newScan(), newRulesCheck(), newRulesProfile(), newRulesPaths(), newStixCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
 		newPublish(), newWithdraw(), newStatus(), newDetections(),
-		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(),
+		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(), newTokenList(), newTokenRevoke(),
 		newLogVerify(), newDrill(), newConfigCheck(), newConfigExample(), newVersion(),
 	}
 }

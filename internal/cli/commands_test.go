@@ -280,6 +280,11 @@ func TestPublish(t *testing.T) {
 		t.Errorf("asked %q, %+v; want %q", names, n.publish, want)
 	}
 	r.want(t, 0, `"id":"indicator--1"`, "", "publish", lone, "--json")
+	const id = "indicator--11111111-1111-4111-8111-111111111111"
+	r.want(t, 0, "", "", "publish", id, lone, "--tlp", "green")
+	if len(n.publish.IDs) != 1 || n.publish.IDs[0] != id || len(n.publish.Files) != 1 {
+		t.Errorf("asked %+v", n.publish)
+	}
 
 	n.published.DryRun = true
 	r.want(t, 0, "{\"a\":\"\xc2\x9b\"}\n", "AMBER to group:states, 5 bytes before sealing, readable by: b, c", "publish", lone, "--dry-run")
@@ -359,10 +364,40 @@ func TestTokenNew(t *testing.T) {
 	n := &fakeNode{token: control.Token{Token: "secret"}}
 	r := newRun(t, n)
 	r.want(t, 0, "secret\n", "", "token", "new", "--name", "beats", "--expires", "30d")
-	if want := (control.TokenRequest{Name: "beats", Scope: "ingest", Expires: 30 * 24 * time.Hour}); n.tokened != want {
+	if want := (control.TokenRequest{Name: "beats", Scopes: []string{"ingest"}, Expires: 30 * 24 * time.Hour}); !reflect.DeepEqual(n.tokened, want) {
+		t.Errorf("asked %+v, want %+v", n.tokened, want)
+	}
+	r.want(t, 0, "secret\n", "", "token", "new", "--name", "soc", "--scope", "taxii:read", "--scope", "taxii:write", "--as", "staff")
+	if want := (control.TokenRequest{Name: "soc", Scopes: []string{"taxii:read", "taxii:write"}, As: "staff"}); !reflect.DeepEqual(n.tokened, want) {
 		t.Errorf("asked %+v, want %+v", n.tokened, want)
 	}
 	r.want(t, 0, `"token":"secret"`, "", "token", "new", "--name", "beats", "--json")
+
+	pem := filepath.Join(t.TempDir(), "client.pem")
+	if err := os.WriteFile(pem, []byte("a certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.token.Token = ""
+	r.want(t, 0, "let in by its certificate's key", "", "token", "new", "--name", "siem", "--scope", "taxii:read", "--certificate", pem)
+	if string(n.tokened.Certificate) != "a certificate" {
+		t.Errorf("asked %+v", n.tokened)
+	}
+	r.want(t, 2, "", "reading the certificate", "token", "new", "--name", "siem", "--certificate", pem+"x")
+}
+
+func TestTokenListAndRevoke(t *testing.T) {
+	n := &fakeNode{}
+	r := newRun(t, n)
+	r.want(t, 0, "", "there are no tokens", "token", "list")
+	n.tokens = []control.Token{
+		{Name: "beats", Scope: "ingest", Created: time.Unix(1e9, 0), Expires: time.Unix(1, 0)},
+		{Name: "soc", Scope: "taxii:read taxii:write", As: "staff", Created: time.Unix(1e9, 0)},
+	}
+	r.want(t, 0, "expired 1970-01-01", "", "token", "list")
+	r.want(t, 0, "taxii:read taxii:write  staff", "", "token", "list")
+	r.want(t, 0, `"scope":"ingest"`, "", "token", "list", "--json")
+	r.want(t, 0, "token soc is revoked", "", "token", "revoke", "soc")
+	r.want(t, 2, "", "wants NAME", "token", "revoke")
 }
 
 func TestMute(t *testing.T) {

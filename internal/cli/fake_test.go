@@ -28,6 +28,7 @@ type fakeNode struct {
 	invited   control.Invitation
 	joined    control.JoinResult
 	token     control.Token
+	tokens    []control.Token
 	mutes     []status.Mute
 	past      []status.Detection
 	live      chan status.Detection
@@ -93,6 +94,10 @@ func (n *fakeNode) Join(_ context.Context, word string) (control.JoinResult, err
 func (n *fakeNode) TokenNew(_ context.Context, r control.TokenRequest) (control.Token, error) {
 	n.tokened = r
 	return n.token, n.err
+}
+func (n *fakeNode) Tokens(context.Context) ([]control.Token, error) { return n.tokens, n.err }
+func (n *fakeNode) TokenRevoke(_ context.Context, name string) (control.Token, error) {
+	return control.Token{Name: name}, n.err
 }
 func (n *fakeNode) Mute(_ context.Context, r control.MuteRequest) (status.Mute, error) {
 	n.muting = r

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"shieldwall/internal/control"
+	"shieldwall/internal/stix"
 )
 
 // Limits of one publication from the command line; the node has its own for what it accepts.
@@ -32,10 +33,11 @@ type publishOptions struct {
 func newPublish() *command {
 	var o publishOptions
 	return &command{
-		name: "publish", args: "FILE...", minArgs: 1, maxArgs: -1,
+		name: "publish", args: "FILE|ID...", minArgs: 1, maxArgs: -1,
 		short: "share STIX 2.1 bundles and Sigma rules",
 		long: `Shares STIX 2.1 bundles (.json) and Sigma rules (.yml, .yaml; as indicators that carry the file's exact
-bytes). A folder means the files in it with these endings. All are shared or, where one is refused, none.
+bytes). A folder means the files in it with these endings. A STIX id means what was posted to this node's inbox
+under it, with its exact bytes. All are shared or, where one is refused, none.
 When it returns, what it shared is durable. Sharing the same again changes nothing.
 
 --tlp marks the entries; an object's own marking counts too, the stricter of the two wins, and what has neither
@@ -52,12 +54,14 @@ is refused. Without --to, CLEAR and GREEN go to the alliance; AMBER and above ar
 }
 
 func runPublish(ctx context.Context, p *program, o publishOptions, args []string) error {
-	files, err := readFiles(args)
+	// An id is no path that anybody has: a file of this name can be given as ./NAME.
+	ids := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !stix.IsID(arg) })
+	files, err := readFiles(slices.DeleteFunc(slices.Clone(args), stix.IsID))
 	if err != nil {
 		return err
 	}
 	return p.withNode(ctx, nil, func(s *session) error {
-		r, err := s.Publish(ctx, control.PublishRequest{Files: files, TLP: strings.ToLower(o.tlp), To: trimmed(o.to), DryRun: o.dryRun})
+		r, err := s.Publish(ctx, control.PublishRequest{Files: files, IDs: ids, TLP: strings.ToLower(o.tlp), To: trimmed(o.to), DryRun: o.dryRun})
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (p *program) showStatus(r statusReport) error {
 		n.Member, running, n.Version, n.Alliance.Name, n.Alliance.Version, when(n.Alliance.Expires),
 		n.Log.ID, plural(n.Log.Size, "entry", "entries"))}
 	if n.Page != "" || n.Peer != "" {
-		errs = append(errs, p.printf("serves   page %s, peers %s\n", orDash(n.Page), orDash(n.Peer)))
+		errs = append(errs, p.printf("serves   page %s, peers %s, TAXII %s\n", orDash(n.Page), orDash(n.Peer), orDash(n.TAXII)))
 	}
 	errs = append(errs, p.printf("holds    %s; live: %s, %s\n", plural(n.Objects, "object", "objects"),
 		plural(n.Rules, "rule", "rules"), plural(n.Indicators, "indicator", "indicators")))

@@ -43,6 +43,8 @@ type Config struct {
 	Detections Detections `yaml:"detections" json:"detections"`
 	Sightings  Sightings  `yaml:"sightings" json:"sightings"`
 	Ingest     Ingest     `yaml:"ingest" json:"ingest"`
+	TAXII      TAXII      `yaml:"taxii" json:"taxii"`
+	Inbox      Inbox      `yaml:"inbox" json:"inbox"`
 	Log        Log        `yaml:"log" json:"log"`
 
 	// file is where it was read; empty where there was none.
@@ -112,6 +114,29 @@ type Follow struct {
 	Service  string `yaml:"service" json:"service"`
 }
 
+// TAXII is the server for TAXII 2.1 clients; it wants tokens.
+type TAXII struct {
+	Enabled bool `yaml:"enabled" json:"enabled"`
+	// Listen is an address of its own; empty means the page's listener.
+	Listen string `yaml:"listen" json:"listen"`
+	// Certificate and Key are PEM files for TLS; an address that is not loopback wants them.
+	Certificate string `yaml:"certificate" json:"certificate"`
+	Key         string `yaml:"key" json:"key"`
+	// URL is the address that clients know the server by; empty means the one they came to.
+	URL string `yaml:"url" json:"url"`
+}
+
+// Inbox is the rule by which postings are published by themselves; with neither TLP nor To there is none.
+type Inbox struct {
+	// TLP marks the entries; empty leaves it to the objects.
+	TLP string `yaml:"tlp" json:"tlp"`
+	// To are the readers; empty leaves it to the marking.
+	To []string `yaml:"to" json:"to"`
+}
+
+// Publishes says whether postings are published by themselves.
+func (i Inbox) Publishes() bool { return i.TLP != "" || len(i.To) > 0 }
+
 // Log is the node's talk on stderr.
 type Log struct {
 	// Level is debug, info, warn or error.
@@ -130,6 +155,8 @@ func Default() Config {
 		Detections:   Detections{MaxAge: Duration(30 * 24 * time.Hour), MaxSize: 256 << 20},
 		Sightings:    Sightings{Tick: Duration(time.Minute), As: AsIdentity, To: []string{}},
 		Ingest:       Ingest{JSONL: JSONL{Enabled: true}, Follow: []Follow{}},
+		TAXII:        TAXII{Enabled: true},
+		Inbox:        Inbox{To: []string{}},
 		Log:          Log{Level: "info"},
 	}
 }

@@ -134,7 +134,7 @@ func readFile(path string) (Config, error) {
 
 // paths lists the keys that name files or folders.
 func (c *Config) paths() map[string]*string {
-	all := map[string]*string{"data": &c.Data, "guard": &c.Guard, "officer_key": &c.OfficerKey}
+	all := map[string]*string{"data": &c.Data, "guard": &c.Guard, "officer_key": &c.OfficerKey, "taxii.certificate": &c.TAXII.Certificate, "taxii.key": &c.TAXII.Key}
 	for i := range c.Rules {
 		all[fmt.Sprintf("rules[%d]", i)] = &c.Rules[i]
 	}

@@ -16,6 +16,7 @@ import (
 	"shieldwall/internal/ingest/follow"
 	"shieldwall/internal/object"
 	"shieldwall/internal/roster"
+	"shieldwall/internal/stix"
 )
 
 const (
@@ -54,6 +55,13 @@ func (c *Config) Validate() error {
 	check("sightings.tick", errors.Join(atLeast(c.Sightings.Tick, minTick), atMost(c.Sightings.Tick, maxTick)))
 	check("sightings.as", c.checkAs())
 	check("sightings.to", each(c.Sightings.To, checkReader))
+	check("taxii.listen", c.checkTAXII())
+	check("taxii.key", c.checkTAXIIKey())
+	if c.TAXII.URL != "" {
+		check("taxii.url", checkEndpoint(c.TAXII.URL))
+	}
+	check("inbox.tlp", c.checkInboxTLP())
+	check("inbox.to", each(c.Inbox.To, c.checkInboxReader))
 	for i, f := range c.Ingest.Follow {
 		check(fmt.Sprintf("ingest.follow[%d]", i), c.checkFollow(i, f))
 	}
@@ -156,6 +164,61 @@ func (c *Config) checkPeer() error {
 		return fmt.Errorf("%s is the page's address too", c.Peer.Listen)
 	}
 	return nil
+}
+
+// checkTAXII refuses an address that is another server's, and one that other machines could reach in clear: tokens
+// would cross the network.
+func (c *Config) checkTAXII() error {
+	if c.TAXII.Listen == "" {
+		if c.TAXII.Certificate != "" {
+			return errors.New("a certificate wants an address of its own: the page's has no TLS")
+		}
+		return nil
+	}
+	host, port, err := splitListen(c.TAXII.Listen)
+	if err != nil {
+		return err
+	}
+	if !loopback(host) && c.TAXII.Certificate == "" {
+		return fmt.Errorf("%s is not loopback: TAXII there wants TLS. Set taxii.certificate and taxii.key", c.TAXII.Listen)
+	}
+	for key, other := range map[string]string{"page.listen": c.Page.Listen, "peer.listen": c.Peer.Listen} {
+		otherHost, otherPort, err := splitListen(other)
+		if err == nil && port != 0 && port == otherPort && (host == otherHost || unspecified(host) || unspecified(otherHost)) {
+			return fmt.Errorf("%s is the address of %s too", c.TAXII.Listen, key)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkTAXIIKey() error {
+	if (c.TAXII.Certificate == "") != (c.TAXII.Key == "") {
+		return errors.New("taxii.certificate and taxii.key belong together")
+	}
+	return nil
+}
+
+// checkInboxTLP: what is RED leaves no node by itself.
+func (c *Config) checkInboxTLP() error {
+	if c.Inbox.TLP == "" {
+		return nil
+	}
+	tlp, err := stix.ParseTLP(c.Inbox.TLP)
+	if err == nil && tlp == stix.Red {
+		err = errors.New("RED is published by people, never by a rule")
+	}
+	return err
+}
+
+// checkInboxReader holds a reader of postings to names; the public is named on purpose, with a marking that allows it.
+func (c *Config) checkInboxReader(name string) error {
+	if name == "everyone" {
+		if tlp, err := stix.ParseTLP(c.Inbox.TLP); err != nil || tlp != stix.Clear {
+			return errors.New("everyone may read CLEAR alone: set inbox.tlp to clear if that is meant")
+		}
+		return nil
+	}
+	return checkReader(name)
 }
 
 func splitListen(addr string) (host string, port uint64, err error) {

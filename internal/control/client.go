@@ -96,6 +96,16 @@ func (c *Client) TokenNew(ctx context.Context, req TokenRequest) (Token, error) 
 	return post[Token](ctx, c, "/v1/token", req)
 }
 
+// Tokens is Backend.Tokens.
+func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
+	return get[[]Token](ctx, c, "/v1/tokens")
+}
+
+// TokenRevoke is Backend.TokenRevoke.
+func (c *Client) TokenRevoke(ctx context.Context, name string) (Token, error) {
+	return post[Token](ctx, c, "/v1/token/revoke", name)
+}
+
 // Mute is Backend.Mute.
 func (c *Client) Mute(ctx context.Context, req MuteRequest) (status.Mute, error) {
 	return post[status.Mute](ctx, c, "/v1/mute", req)

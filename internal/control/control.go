@@ -40,8 +40,12 @@ type Backend interface {
 	// Join leaves the alliance of one and becomes a member of the token's.
 	Join(ctx context.Context, token string) (JoinResult, error)
 
-	// TokenNew makes a secret for a local interface; only its hash is kept.
+	// TokenNew makes a secret for a local interface, or lets a client's certificate in; only a hash is kept.
 	TokenNew(ctx context.Context, req TokenRequest) (Token, error)
+	// Tokens are those that were made, by name, expired ones too.
+	Tokens(ctx context.Context) ([]Token, error)
+	// TokenRevoke forgets a token by its name.
+	TokenRevoke(ctx context.Context, name string) (Token, error)
 
 	// Mute keeps detections of a rule, an ally, or either on one host, from being told, for this node alone.
 	Mute(ctx context.Context, req MuteRequest) (status.Mute, error)
@@ -66,6 +70,8 @@ type File struct {
 // PublishRequest asks for files to be shared.
 type PublishRequest struct {
 	Files []File `json:"-"` // travels beside the JSON
+	// IDs name objects that are held here and were never shared: postings.
+	IDs []string `json:"ids,omitempty"`
 	// TLP marks the entries: clear, green, amber, amber+strict, red; empty leaves it to the objects.
 	TLP string `json:"tlp"`
 	// To are groups, members, "alliance" or "everyone"; empty leaves it to the marking.
@@ -145,16 +151,23 @@ type JoinResult struct {
 
 // TokenRequest asks for a token for a local interface.
 type TokenRequest struct {
-	Name    string        `json:"name"`
-	Scope   string        `json:"scope"`
+	Name string `json:"name"`
+	// Scopes are what it may do: "ingest", "taxii:read", "taxii:write".
+	Scopes []string `json:"scopes"`
+	// As is what sort of reader holds it: "constituent", "machine" or "staff"; for TAXII only.
+	As      string        `json:"as"`
 	Expires time.Duration `json:"expires"` // from now; 0 = never
+	// Certificate is a client's, PEM or DER: its key is let in instead of a secret.
+	Certificate []byte `json:"certificate"`
 }
 
-// Token is a secret shown once.
+// Token is a secret shown once; where tokens are listed it is left out.
 type Token struct {
-	Token   string    `json:"token"`
+	Token   string    `json:"token,omitempty"`
 	Name    string    `json:"name"`
-	Scope   string    `json:"scope"`
+	Scope   string    `json:"scope"` // several are separated by spaces
+	As      string    `json:"as,omitempty"`
+	Created time.Time `json:"created,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 }
 

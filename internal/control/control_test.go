@@ -89,7 +89,13 @@ func (f *fake) Join(_ context.Context, token string) (JoinResult, error) {
 
 func (f *fake) TokenNew(_ context.Context, req TokenRequest) (Token, error) {
 	f.tokened = req
-	return Token{Token: "t", Scope: req.Scope}, f.err
+	return Token{Token: "t", Scope: strings.Join(req.Scopes, " ")}, f.err
+}
+
+func (f *fake) Tokens(context.Context) ([]Token, error) { return []Token{{Name: "n"}}, f.err }
+
+func (f *fake) TokenRevoke(_ context.Context, name string) (Token, error) {
+	return Token{Name: name}, f.err
 }
 
 func (f *fake) Mute(_ context.Context, req MuteRequest) (status.Mute, error) {
@@ -190,7 +196,13 @@ func TestCalls(t *testing.T) {
 		if list, err := c.Mutes(ctx); err != nil || len(list) != 2 {
 			t.Errorf("mutes: %+v, %v", list, err)
 		}
-		if tok, err := c.TokenNew(ctx, TokenRequest{"n", "ingest", 0}); err != nil || tok.Scope != "ingest" || f.tokened.Name != "n" {
+		if list, err := c.Tokens(ctx); err != nil || len(list) != 1 || list[0].Name != "n" {
+			t.Error(list, err)
+		}
+		if tok, err := c.TokenRevoke(ctx, "gone"); err != nil || tok.Name != "gone" {
+			t.Error(tok, err)
+		}
+		if tok, err := c.TokenNew(ctx, TokenRequest{Name: "n", Scopes: []string{"ingest"}}); err != nil || tok.Scope != "ingest" || f.tokened.Name != "n" {
 			t.Errorf("token: %+v, %v", tok, err)
 		}
 	})

@@ -86,6 +86,8 @@ func Handler(b Backend) http.Handler {
 	mux.HandleFunc("POST /v1/alliance/invite", call(b.Invite))
 	mux.HandleFunc("POST /v1/join", call(b.Join))
 	mux.HandleFunc("POST /v1/token", call(b.TokenNew))
+	mux.HandleFunc("GET /v1/tokens", answer(func(r *http.Request) ([]Token, error) { return b.Tokens(r.Context()) }))
+	mux.HandleFunc("POST /v1/token/revoke", call(b.TokenRevoke))
 	mux.HandleFunc("POST /v1/mute", call(b.Mute))
 	mux.HandleFunc("POST /v1/unmute", call(b.Unmute))
 	mux.HandleFunc("GET /v1/mutes", answer(func(r *http.Request) ([]status.Mute, error) { return b.Mutes(r.Context()) }))

@@ -41,7 +41,7 @@ func newDetection(ev *event.Event, h match.Hit, seen time.Time) status.Detection
 		Fields:   make(map[string]string, len(h.Fields)),
 		Seen:     seen,
 	}
-	if h.Publisher != object.Local {
+	if !object.IsLocal(h.Publisher) {
 		d.Publisher = h.Publisher
 	}
 	if h.Indicator != nil {

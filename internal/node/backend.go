@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -38,7 +37,7 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 	s := n.current.Load()
 	head := s.log.Head()
 	out := status.Node{
-		Version: n.version, Member: s.me.member, Started: n.started, Now: n.now(), Page: n.pageURL, Peer: n.peerAddr(),
+		Version: n.version, Member: s.me.member, Started: n.started, Now: n.now(), Page: n.pageURL, Peer: n.peerAddr(), TAXII: n.taxiiURL,
 		Warnings: n.allWarnings(s), Alliance: s.alliance(),
 		Log:     status.Log{ID: s.log.ID(), Size: head.Size, Root: base64.StdEncoding.EncodeToString(head.Root[:])},
 		Protect: s.protect.status(), Rejected: s.exchange.Rejected(),
@@ -282,31 +281,6 @@ func (n *Node) Join(ctx context.Context, token string) (control.JoinResult, erro
 	case <-running: // the next start begins in the new alliance
 		return res, nil
 	}
-}
-
-// TokenNew makes a secret for a local interface; only its hash is kept.
-func (n *Node) TokenNew(ctx context.Context, req control.TokenRequest) (control.Token, error) {
-	if err := roster.CheckName(req.Name); err != nil {
-		return control.Token{}, control.Errorf(control.Usage, "%w", err)
-	}
-	if req.Scope != scopeIngest {
-		return control.Token{}, control.Errorf(control.Usage, "the scope %q is not known; there is: %s", req.Scope, scopeIngest)
-	}
-	secret := make([]byte, 24)
-	if _, err := random.Read(secret); err != nil {
-		return control.Token{}, err
-	}
-	word := "swi1." + base64.RawURLEncoding.EncodeToString(secret)
-	var expires time.Time
-	if req.Expires > 0 {
-		expires = n.now().Add(req.Expires)
-	}
-	hash := sha256.Sum256([]byte(word))
-	err := n.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.PutToken(hash[:], req.Name, req.Scope, expires) })
-	if err != nil {
-		return control.Token{}, fmt.Errorf("keeping the token: %w", err)
-	}
-	return control.Token{Token: word, Name: req.Name, Scope: req.Scope, Expires: expires}, nil
 }
 
 // Mute keeps detections from being told, for this node alone.

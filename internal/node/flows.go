@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -248,7 +247,7 @@ func (s *session) loadIntelligence(ctx context.Context) error {
 // operatorMayRead says whether the page may show a copy. Who opens the page by a link from the node's own
 // terminal is its operator, who owns the store and the keys: the named user, until there are accounts.
 func (s *session) operatorMayRead(tlp uint8, audience, publisher string) bool {
-	if publisher == object.Local {
+	if object.IsLocal(publisher) {
 		return true
 	}
 	a, err := policy.ParseAudience(audience)
@@ -296,33 +295,10 @@ func (o offsets) PutOffset(ctx context.Context, path, ident string, offset int64
 	return o.store.Update(ctx, func(tx *sqlite.Tx) error { return tx.PutOffset(path, ident, offset) })
 }
 
-// scopeIngest is what a token may do: send telemetry.
-const scopeIngest = "ingest"
-
 func (n *Node) ingestHandler() http.Handler {
 	return httpjsonl.New(httpjsonl.Options{
 		Names: sink{n}.names, Now: n.now,
 		Sink: sink{n}, Tokens: tokens{n}, Log: n.log,
 		Busy: func(err error) bool { return errors.Is(err, detect.ErrBusy) },
 	})
-}
-
-// tokens knows the tokens by their hashes (httpjsonl.TokenChecker).
-type tokens struct{ node *Node }
-
-func (t tokens) Check(ctx context.Context, hash [sha256.Size]byte) (name string, ok bool, err error) {
-	var scope string
-	var expires time.Time
-	err = t.node.store.View(ctx, func(tx *sqlite.Tx) (err error) {
-		name, scope, expires, err = tx.Token(hash[:])
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", false, nil
-	}
-	if err != nil {
-		return "", false, fmt.Errorf("looking a token up: %w", err)
-	}
-	alive := expires.IsZero() || t.node.now().Before(expires)
-	return name, scope == scopeIngest && alive, nil
 }

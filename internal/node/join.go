@@ -169,7 +169,7 @@ func verifyJoined(j peer.Joined, token roster.Token, n *Node) (*federation.Membe
 func (s *session) enter(ctx context.Context, token roster.Token, p pendingJoin, j peer.Joined, m *federation.Membership) error {
 	me := self{member: token.Name, identity: s.me.identity, log: p.Log}
 	return s.roll.leave(ctx, func(tx *sqlite.Tx) error {
-		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), dropTallies(tx), me.save(tx), tx.PutMeta(metaJoin, nil)}
+		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), refile(tx, s.me.member, token.Name), dropTallies(tx), me.save(tx), tx.PutMeta(metaJoin, nil)}
 		for i, note := range j.Rosters {
 			r, err := roster.ParseRoster(note)
 			if err != nil {
@@ -193,6 +193,11 @@ func (s *session) enter(ctx context.Context, token roster.Token, p pendingJoin, 
 		errs = append(errs, tx.PutCardNote(token.Name, 1, p.Card))
 		return errors.Join(errs...)
 	})
+}
+
+// refile keeps what was for this member alone for it under its new name.
+func refile(tx *sqlite.Tx, from, to string) error {
+	return tx.Refile("member:"+from, "member:"+to)
 }
 
 // endpoints are the addresses for this member's card.

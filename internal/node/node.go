@@ -24,6 +24,7 @@ import (
 	"shieldwall/internal/keys"
 	"shieldwall/internal/peer"
 	"shieldwall/internal/store/sqlite"
+	"shieldwall/internal/taxii"
 	"shieldwall/internal/web"
 )
 
@@ -83,6 +84,8 @@ type Node struct {
 	restart chan chan error // Join asks the running node for a new session
 	page    *web.Page
 	pageURL string
+	// taxiiURL is where TAXII clients begin; empty where none are served.
+	taxiiURL string
 
 	meters meters
 
@@ -171,7 +174,7 @@ func (n *Node) Run(ctx context.Context, ready func(Ready)) error {
 	defer edges.Wait()
 	defer fail(nil)
 	if !n.noPage {
-		if err := n.serveLocal(ctx, &edges, fail); err != nil {
+		if err := errors.Join(n.serveLocal(ctx, &edges, fail), n.serveTAXII(ctx, &edges, fail)); err != nil {
 			return err
 		}
 	}
@@ -298,9 +301,14 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 	if n.cfg.Ingest.JSONL.Enabled {
 		mux.Handle("/ingest/jsonl", n.ingestHandler())
 	}
+	// Elsewhere tokens would cross the network in clear: there TAXII wants an address of its own, with TLS.
+	if at, tcp := page.Addr().(*net.TCPAddr); n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" && tcp && at.IP.IsLoopback() {
+		mux.Handle(taxii.Path, n.taxiiHandler())
+		n.taxiiURL = n.pageURL + taxii.Path
+	}
 	for l, h := range map[net.Listener]http.Handler{page: mux, socket: control.Handler(n)} {
 		wg.Go(func() {
-			if err := serveHTTP(ctx, l, h); err != nil {
+			if err := serveHTTP(ctx, l, h, n.log); err != nil {
 				fail(fmt.Errorf("serving %s: %w", l.Addr(), err))
 			}
 		})
@@ -309,10 +317,11 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 }
 
 // serveHTTP serves until ctx ends, then lets requests at work finish for a moment.
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan struct{})
 	go func() {

@@ -16,6 +16,7 @@ import (
 	"shieldwall/internal/entry"
 	"shieldwall/internal/exchange"
 	"shieldwall/internal/federation"
+	"shieldwall/internal/inbox"
 	"shieldwall/internal/ingest/follow"
 	"shieldwall/internal/match"
 	"shieldwall/internal/memberlog"
@@ -23,6 +24,7 @@ import (
 	"shieldwall/internal/merkle"
 	"shieldwall/internal/peer"
 	"shieldwall/internal/publish"
+	"shieldwall/internal/shelf"
 	"shieldwall/internal/store/sqlite"
 )
 
@@ -41,6 +43,8 @@ type session struct {
 	detector  *detect.Detector
 	exchange  *exchange.Exchange
 	follow    *follow.Follower
+	shelves   *shelf.Shelves
+	inbox     *inbox.Inbox
 
 	joining sync.Mutex // one join request at a time
 
@@ -103,6 +107,7 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 		return nil, err
 	}
 	s.exchange = s.newExchange()
+	s.shelves, s.inbox = s.newShelves(), s.newInbox()
 	s.follow = follow.New(follow.Options{Sources: sources(n.cfg.Ingest.Follow), Sink: sink{n}, Offsets: offsets{n.store}, Now: n.now, Log: n.log, Names: sink{n}.names})
 	return s, nil
 }

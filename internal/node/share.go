@@ -28,6 +28,13 @@ func (n *Node) Publish(ctx context.Context, req control.PublishRequest) (control
 	for _, f := range req.Files {
 		in.Items = append(in.Items, publish.Item{Name: f.Name, Data: f.Data})
 	}
+	for _, id := range req.IDs {
+		raw, err := s.postedObject(ctx, id)
+		if err != nil {
+			return control.PublishResult{}, err
+		}
+		in.Items = append(in.Items, publish.Item{Name: id + ".json", Data: raw})
+	}
 	res, err := s.publisher.Publish(ctx, in)
 	var refused *publish.Refused
 	if errors.As(err, &refused) {

@@ -285,8 +285,9 @@ func (j *judge) creator(c *candidate) error {
 	var theirs []object.Copy
 	for _, h := range held {
 		same := bytes.Equal(h.Raw, c.o.Raw)
+		_, posted := object.Poster(h.Publisher)
 		switch {
-		case !same:
+		case !same, posted: // that a client posted it neither forbids it nor, as an ally's own copy may be posted back, allows it
 		case !bound && (h.Publisher == self || h.Publisher == object.Local):
 			return nil // had from elsewhere too
 		case !h.Withdrawn && (!bound && h.Publisher != self || h.Publisher == owner):

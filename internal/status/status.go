@@ -10,8 +10,9 @@ type Node struct {
 	Member   string    `json:"member"`
 	Started  time.Time `json:"started"`
 	Now      time.Time `json:"now"`
-	Page     string    `json:"page,omitempty"` // base address of the page, without any secret
-	Peer     string    `json:"peer,omitempty"` // address on which peers are served
+	Page     string    `json:"page,omitempty"`  // base address of the page, without any secret
+	Peer     string    `json:"peer,omitempty"`  // address on which peers are served
+	TAXII    string    `json:"taxii,omitempty"` // where TAXII clients begin
 	Warnings []string  `json:"warnings"`
 
 	Alliance Alliance `json:"alliance"`

@@ -26,6 +26,8 @@ type conn struct {
 	// logs and shelves cache numbers; emptied by every rollback, which may have taken the row back.
 	logs    map[string]int64
 	shelves map[shelf]int64
+	// admitted is the newest copy's time of admission, 0 where it has to be looked up.
+	admitted int64
 
 	// lost is set by an error after which SQLite may have ended the transaction by itself: what would run
 	// after it would run, and stay, outside of any. Nothing does until rollback.
@@ -178,6 +180,7 @@ func (c *conn) rollback() error {
 func (c *conn) forget() {
 	clear(c.logs)
 	clear(c.shelves)
+	c.admitted = 0
 }
 
 // remember caches a row's number.

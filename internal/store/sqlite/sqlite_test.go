@@ -75,7 +75,7 @@ func TestOpenRefuses(t *testing.T) {
 	for path, check := range map[string]func(error) bool{
 		newer: func(err error) bool {
 			var e *VersionError
-			return errors.As(err, &e) && e.Have == 7 && e.Support == 1 && strings.Contains(err.Error(), "version 7") && strings.Contains(err.Error(), "up to 1")
+			return errors.As(err, &e) && e.Have == 7 && e.Support == 2 && strings.Contains(err.Error(), "version 7") && strings.Contains(err.Error(), "up to 2")
 		},
 		foreign:                       func(err error) bool { var e *NotOursError; return errors.As(err, &e) && e.ID == 0 },
 		marked:                        func(err error) bool { var e *NotOursError; return errors.As(err, &e) && e.ID == 42 },

@@ -128,47 +128,48 @@ func (t *Tx) BindInvite(hash, card []byte, used bool) error {
 	return err
 }
 
-// PutToken keeps an access token by its hash. A name has one token: a second one replaces it.
-func (t *Tx) PutToken(hash []byte, name, scope string, expires time.Time) error {
+// PutToken keeps an access token by its hash, and what sort of reader holds it. A name has one token: a second
+// one replaces it.
+func (t *Tx) PutToken(hash []byte, name, scope, reader string, expires time.Time) error {
 	if t.c == nil {
 		return ErrDone
 	}
-	_, err := t.exec(`INSERT INTO tokens (hash, name, scope, created, expires) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, scope = excluded.scope, created = excluded.created, expires = excluded.expires`,
-		hash, name, scope, micros(t.now()), micros(expires))
+	_, err := t.exec(`INSERT INTO tokens (hash, name, scope, created, expires, reader) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (name) DO UPDATE SET hash = excluded.hash, scope = excluded.scope, created = excluded.created, expires = excluded.expires, reader = excluded.reader`,
+		hash, name, scope, micros(t.now()), micros(expires), reader)
 	return err
 }
 
 // Token returns what a token allows; the error wraps fs.ErrNotExist where there is no such token. Whether it
 // has expired is for the caller to see.
-func (t *Tx) Token(hash []byte) (name, scope string, expires time.Time, err error) {
-	found, err := t.one("SELECT name, scope, expires FROM tokens WHERE hash = $1", func(r row) {
-		name, scope, expires = r.text(0), r.text(1), fromMicros(r.int(2))
+func (t *Tx) Token(hash []byte) (name, scope, reader string, expires time.Time, err error) {
+	found, err := t.one("SELECT name, scope, reader, expires FROM tokens WHERE hash = $1", func(r row) {
+		name, scope, reader, expires = r.text(0), r.text(1), r.text(2), fromMicros(r.int(3))
 	}, hash)
 	if err == nil && !found {
 		err = missing("token")
 	}
-	return name, scope, expires, err
+	return name, scope, reader, expires, err
 }
 
 type tokenRow struct {
-	name, scope      string
-	created, expires time.Time
+	name, scope, reader string
+	created, expires    time.Time
 }
 
 // EachToken calls fn for every token, by name.
-func (t *Tx) EachToken(fn func(name, scope string, created, expires time.Time) error) error {
+func (t *Tx) EachToken(fn func(name, scope, reader string, created, expires time.Time) error) error {
 	return pages(t, func(last *tokenRow) (rows []tokenRow, err error) {
 		after := ""
 		if last != nil {
 			after = last.name
 		}
-		err = t.query("SELECT name, scope, created, expires FROM tokens WHERE name > $1 ORDER BY name LIMIT $2", func(r row) error {
-			rows = append(rows, tokenRow{r.text(0), r.text(1), fromMicros(r.int(2)), fromMicros(r.int(3))})
+		err = t.query("SELECT name, scope, reader, created, expires FROM tokens WHERE name > $1 ORDER BY name LIMIT $2", func(r row) error {
+			rows = append(rows, tokenRow{r.text(0), r.text(1), r.text(2), fromMicros(r.int(3)), fromMicros(r.int(4))})
 			return nil
 		}, after, pageRows)
 		return rows, err
-	}, func(k tokenRow) error { return fn(k.name, k.scope, k.created, k.expires) })
+	}, func(k tokenRow) error { return fn(k.name, k.scope, k.reader, k.created, k.expires) })
 }
 
 // DropToken forgets the token of that name; the error wraps fs.ErrNotExist where there is none.

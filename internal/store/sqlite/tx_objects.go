@@ -62,13 +62,17 @@ func (t *Tx) PutCopy(c object.Copy) (seq int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	live, err := t.takeOver(c)
+	live, standing, err := t.takeOver(c, on)
 	if err != nil {
 		return 0, err
 	}
-	return t.insert(`INSERT INTO copies (publisher, id, type, modified, shelf, log, idx, revoked, withdrawn, live, admitted, raw)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		c.Publisher, c.ID, c.Type, c.Modified, on, log, index, c.Revoked, c.Withdrawn, live, micros(c.Admitted), c.Raw)
+	admitted, err := t.admission(c.Admitted)
+	if err != nil {
+		return 0, err
+	}
+	return t.insert(`INSERT INTO copies (publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, admitted, raw)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		c.Publisher, c.ID, c.Type, c.Modified, on, uint8(standing), log, index, c.Revoked, c.Withdrawn, live, admitted, c.Raw)
 }
 
 // shelf is what a shelf holds: one marking for one audience.
@@ -80,17 +84,8 @@ type shelf struct {
 // file counts a copy on its shelf and at its publisher, and returns the shelf's number. Plain statements in
 // place of upserts: this runs for every copy, and the rows are nearly always there.
 func (t *Tx) file(on shelf, publisher string) (num int64, err error) {
-	num, ok := t.c.shelves[on]
-	if !ok {
-		if ok, err = t.one("SELECT id FROM shelves WHERE tlp = $1 AND audience = $2", func(r row) { num = r.int(0) }, on.tlp, on.audience); err != nil {
-			return 0, err
-		}
-		if !ok {
-			if num, err = t.insert("INSERT INTO shelves (tlp, audience) VALUES ($1, $2)", on.tlp, on.audience); err != nil {
-				return 0, err
-			}
-		}
-		remember(t.c.shelves, on, num)
+	if num, err = t.needShelf(on); err != nil {
+		return 0, err
 	}
 	if _, err := t.exec("UPDATE shelves SET copies = copies + 1 WHERE id = $1", num); err != nil {
 		return 0, err
@@ -102,15 +97,57 @@ func (t *Tx) file(on shelf, publisher string) (num int64, err error) {
 	return num, err
 }
 
+// needShelf returns a shelf's number and gives it one where it has none.
+func (t *Tx) needShelf(on shelf) (num int64, err error) {
+	if t.c == nil {
+		return 0, ErrDone
+	}
+	num, ok := t.c.shelves[on]
+	if ok {
+		return num, nil
+	}
+	if ok, err = t.one("SELECT id FROM shelves WHERE tlp = $1 AND audience = $2", func(r row) { num = r.int(0) }, on.tlp, on.audience); err != nil {
+		return 0, err
+	}
+	if !ok {
+		if num, err = t.insert("INSERT INTO shelves (tlp, audience) VALUES ($1, $2)", on.tlp, on.audience); err != nil {
+			return 0, err
+		}
+	}
+	remember(t.c.shelves, on, num)
+	return num, nil
+}
+
 // newestCopy is the newest version of (id $1, publisher $2) that is not withdrawn.
 const newestCopy = "SELECT seq, modified, live FROM copies WHERE id = $1 AND publisher = $2 AND withdrawn = 0 ORDER BY modified DESC, seq DESC LIMIT 1"
 
-// takeOver reports whether a copy about to be stored becomes the one that counts, and ends the one before.
-// A revoked version counts as the newest too, and leaves none: an older one does not live on behind it.
-func (t *Tx) takeOver(c object.Copy) (live bool, err error) {
+// takeOver reports whether a copy about to be stored becomes the one that counts, and its standing on its shelf,
+// and changes those of the copies before it. A revoked version counts as the newest too, and leaves none: an older
+// one does not live on behind it.
+func (t *Tx) takeOver(c object.Copy, on int64) (live bool, standing object.Standing, err error) {
 	if c.Withdrawn {
-		return false, nil
+		return false, object.Gone, nil
 	}
+	var seq int64
+	var was object.Standing
+	known, err := t.one("SELECT seq, standing FROM copies WHERE id = $1 AND withdrawn = 0 LIMIT 1", func(r row) { seq, was = r.int(0), object.Standing(r.int(1)) }, c.ID)
+	if err != nil || !known {
+		return !c.Revoked, object.Alone, err
+	}
+	if was == object.Alone {
+		if err := t.stand(seq, object.Newest); err != nil {
+			return false, 0, err
+		}
+	}
+	if live, err = t.takeLife(c); err != nil {
+		return false, 0, err
+	}
+	standing, err = t.takePlace(c, on)
+	return live, standing, err
+}
+
+// takeLife says whether a copy becomes the one that counts of its publisher, and ends the one before.
+func (t *Tx) takeLife(c object.Copy) (live bool, err error) {
 	var seq int64
 	var modified string
 	var lives bool
@@ -122,6 +159,27 @@ func (t *Tx) takeOver(c object.Copy) (live bool, err error) {
 		_, err = t.exec("UPDATE copies SET live = 0 WHERE seq = $1", seq)
 	}
 	return !c.Revoked, err
+}
+
+// takePlace is the standing of a copy that is not alone among its publisher's versions on its shelf.
+func (t *Tx) takePlace(c object.Copy, on int64) (object.Standing, error) {
+	var seq int64
+	var modified string
+	found, err := t.one("SELECT seq, modified FROM copies WHERE id = $1 AND publisher = $2 AND shelf = $3 AND standing = $4",
+		func(r row) { seq, modified = r.int(0), r.text(1) }, c.ID, c.Publisher, on, uint8(object.Newest))
+	switch {
+	case err != nil || !found:
+		return object.Newest, err
+	case modified > c.Modified:
+		return object.Older, nil
+	}
+	return object.Newest, t.stand(seq, object.Older)
+}
+
+// stand changes a copy's standing.
+func (t *Tx) stand(seq int64, standing object.Standing) error {
+	_, err := t.exec("UPDATE copies SET standing = $2 WHERE seq = $1", seq, uint8(standing))
+	return err
 }
 
 // Withdraw marks a publisher's copies of an object withdrawn and returns how many were not yet. The
@@ -142,7 +200,7 @@ func (t *Tx) Withdraw(publisher, id string, place object.Place) (n int, err erro
 			return 0, err
 		}
 	}
-	changed, err := t.exec("UPDATE copies SET withdrawn = 1, live = 0 WHERE id = $1 AND publisher = $2 AND withdrawn = 0", id, publisher)
+	changed, err := t.exec("UPDATE copies SET withdrawn = 1, live = 0, standing = 0 WHERE id = $1 AND publisher = $2 AND withdrawn = 0", id, publisher)
 	return int(changed), err
 }
 
@@ -209,32 +267,11 @@ func (t *Tx) Relocal(publisher string) error {
 		// A key that both had is one key now: of two live copies only the newest stays.
 		`UPDATE copies SET live = 0 WHERE publisher = $2 AND publisher <> $1 AND live = 1 AND EXISTS (
 			SELECT 1 FROM copies o WHERE o.id = copies.id AND o.publisher = copies.publisher AND o.withdrawn = 0 AND (o.modified, o.seq) > (copies.modified, copies.seq))`,
+		"UPDATE copies SET standing = 3 WHERE publisher = $2 AND publisher <> $1 AND " + outdone,
 	} {
 		if _, err := t.exec(sql, publisher, object.Local); err != nil {
 			return fmt.Errorf("making the copies of %s local: %w", publisher, err)
 		}
 	}
 	return nil
-}
-
-type shelfRow struct {
-	id       int64
-	tlp      uint8
-	audience string
-	copies   int64
-}
-
-// EachShelf calls fn for every (marking, audience) that copies were filed under.
-func (t *Tx) EachShelf(fn func(id int64, tlp uint8, audience string, copies int64) error) error {
-	return pages(t, func(last *shelfRow) (rows []shelfRow, err error) {
-		after := int64(0)
-		if last != nil {
-			after = last.id
-		}
-		err = t.query("SELECT id, tlp, audience, copies FROM shelves WHERE id > $1 ORDER BY id LIMIT $2", func(r row) error {
-			rows = append(rows, shelfRow{r.int(0), uint8(r.int(1)), r.text(2), r.int(3)})
-			return nil
-		}, after, pageRows)
-		return rows, err
-	}, func(s shelfRow) error { return fn(s.id, s.tlp, s.audience, s.copies) })
 }

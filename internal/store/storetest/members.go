@@ -111,23 +111,23 @@ func (s *suite[T]) tokens(t *testing.T) {
 	st := s.fresh(t)
 	expires := now.Add(time.Hour)
 	update(t, st, func(tx T) error {
-		if _, _, _, err := tx.Token([]byte{1}); !errors.Is(err, fs.ErrNotExist) {
+		if _, _, _, _, err := tx.Token([]byte{1}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("unknown: %v", err)
 		}
 		if err := tx.DropToken("sensor"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("dropping an unknown one: %v", err)
 		}
-		if err := errors.Join(tx.PutToken([]byte{1}, "sensor", "ingest", expires), tx.PutToken([]byte{2}, "admin", "api", time.Time{})); err != nil {
+		if err := errors.Join(tx.PutToken([]byte{1}, "sensor", "ingest", "", expires), tx.PutToken([]byte{2}, "admin", "api", "staff", time.Time{})); err != nil {
 			return err
 		}
-		if name, scope, exp, err := tx.Token([]byte{1}); name != "sensor" || scope != "ingest" || !exp.Equal(expires) || err != nil {
-			t.Errorf("token: %q %q %v %v", name, scope, exp, err)
+		if name, scope, reader, exp, err := tx.Token([]byte{1}); name != "sensor" || scope != "ingest" || reader != "" || !exp.Equal(expires) || err != nil {
+			t.Errorf("token: %q %q %q %v %v", name, scope, reader, exp, err)
 		}
-		if _, _, exp, err := tx.Token([]byte{2}); !exp.IsZero() || err != nil {
-			t.Errorf("token without an end: %v %v", exp, err)
+		if _, _, reader, exp, err := tx.Token([]byte{2}); reader != "staff" || !exp.IsZero() || err != nil {
+			t.Errorf("token without an end: %q %v %v", reader, exp, err)
 		}
 		var got []string
-		err := tx.EachToken(func(name, scope string, created, exp time.Time) error {
+		err := tx.EachToken(func(name, scope, reader string, created, exp time.Time) error {
 			got = append(got, name)
 			if !created.Equal(now) {
 				t.Errorf("%s was created at %v", name, created)
@@ -138,16 +138,16 @@ func (s *suite[T]) tokens(t *testing.T) {
 			t.Errorf("listed %q, %v", got, err)
 		}
 		// The name's new token replaces the old one.
-		if err := tx.PutToken([]byte{3}, "sensor", "ingest", expires); err != nil {
+		if err := tx.PutToken([]byte{3}, "sensor", "ingest", "", expires); err != nil {
 			return err
 		}
-		if _, _, _, err := tx.Token([]byte{1}); !errors.Is(err, fs.ErrNotExist) {
+		if _, _, _, _, err := tx.Token([]byte{1}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the replaced token: %v", err)
 		}
 		if err := tx.DropToken("sensor"); err != nil {
 			return err
 		}
-		if _, _, _, err := tx.Token([]byte{3}); !errors.Is(err, fs.ErrNotExist) {
+		if _, _, _, _, err := tx.Token([]byte{3}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the dropped token: %v", err)
 		}
 		return nil

@@ -37,7 +37,15 @@ func put[T Tx](t *testing.T, tx T, c object.Copy) object.Copy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Seq = seq
+	// The time of admission is the store's to move.
+	stored, err := tx.CopyAt(seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := stored.Admitted.Sub(c.Admitted); d < 0 {
+		t.Fatalf("copy %d was admitted %v too early", seq, -d)
+	}
+	c.Seq, c.Admitted = seq, stored.Admitted
 	return c
 }
 

@@ -42,6 +42,14 @@ type Tx interface {
 	CountCopies() (total int64, byPublisher map[string]int64, err error)
 	Relocal(publisher string) error
 	EachShelf(fn func(id int64, tlp uint8, audience string, copies int64) error) error
+	Shelf(tlp uint8, audience string) (id, copies int64, err error)
+	ShelfCopies(shelf int64, standing object.Standing, typ string, after time.Time, limit, maxBytes int) ([]object.Filed, error)
+	FiledCopies(id string) ([]object.Filed, error)
+	CopyAt(seq int64) (object.Copy, error)
+	Remove(publisher, id string, seqs []int64) error
+	Refile(from, to string) error
+	PutPosting(id, holder string, at time.Time, body []byte, before time.Time) error
+	Posting(id, holder string) (body []byte, at time.Time, err error)
 
 	Blob(hash []byte) ([]byte, error)
 	PutBlob(hash, data []byte) error
@@ -70,9 +78,9 @@ type Tx interface {
 	AddTally(publisher, id string, n int64, first, last time.Time) error
 	EachTally(fn func(publisher, id string, n int64, first, last time.Time) error) error
 	DropTally(publisher, id string) error
-	PutToken(hash []byte, name, scope string, expires time.Time) error
-	Token(hash []byte) (name, scope string, expires time.Time, err error)
-	EachToken(fn func(name, scope string, created, expires time.Time) error) error
+	PutToken(hash []byte, name, scope, reader string, expires time.Time) error
+	Token(hash []byte) (name, scope, reader string, expires time.Time, err error)
+	EachToken(fn func(name, scope, reader string, created, expires time.Time) error) error
 	DropToken(name string) error
 	Offset(path string) (ident string, offset int64, err error)
 	PutOffset(path, ident string, offset int64) error
@@ -100,6 +108,7 @@ func Run[T Tx](t *testing.T, open func(t *testing.T, dir string) Store[T]) {
 		"reopen": s.reopen, "callbacks": s.callbacks, "over": s.over,
 		"meta": s.meta, "heads": s.heads, "entries": s.entries, "tiles": s.tiles, "epochs": s.epochs, "own epochs": s.ownEpochs,
 		"copies": s.copies, "copies model": s.copiesModel, "withdraw": s.withdraw, "late copy": s.lateCopy, "relocal": s.relocal, "lists": s.lists, "shelves": s.shelves,
+		"admissions": s.admissions, "shelf pages": s.shelfPages, "standings model": s.standingsModel, "refile": s.refile, "postings": s.postings,
 		"blobs": s.blobs, "rosters": s.rosters, "cards": s.cards, "invites": s.invites, "tokens": s.tokens,
 		"publications": s.publications, "applied": s.applied, "tally": s.tally, "offsets": s.offsets, "numbers": s.numbers,
 	} {

@@ -345,7 +345,7 @@ func (s *suite[T]) over(t *testing.T) {
 		_, err := tx.Meta("k")
 		_, herr := tx.Entry("log", 0)
 		if err == nil || herr == nil || tx.PutMeta("k", nil) == nil || tx.PutEntries("log", 0, [][]byte{{1}}) == nil ||
-			tx.Savepoint(func() error { return nil }) == nil || tx.EachCard(nil) == nil || tx.PutToken(nil, "", "", now) == nil {
+			tx.Savepoint(func() error { return nil }) == nil || tx.EachCard(nil) == nil || tx.PutToken(nil, "", "", "", now) == nil {
 			t.Errorf("transaction %d still works", i)
 		}
 	}

@@ -92,6 +92,8 @@ CREATE TABLE publishers (
 -- lists and pages all start from it. There is no index of live copies: most are, and each index costs an
 -- import a tenth. Rows are never deleted: cursors are made of seq, which must not come twice, and
 -- AUTOINCREMENT would cost an import a fifth.
+-- standing is a copy's place on its shelf (object.Standing), kept here so that a page of a shelf looks nothing
+-- else up. admitted is unique and rises with seq. Both stand before raw, which may be long.
 CREATE TABLE copies (
     seq       INTEGER PRIMARY KEY,
     publisher TEXT NOT NULL,
@@ -99,6 +101,7 @@ CREATE TABLE copies (
     type      TEXT NOT NULL,
     modified  TEXT NOT NULL,
     shelf     INTEGER NOT NULL,
+    standing  INTEGER NOT NULL,
     log       INTEGER NOT NULL,  -- 0 = never shared
     idx       INTEGER NOT NULL,
     revoked   INTEGER NOT NULL,
@@ -110,6 +113,8 @@ CREATE TABLE copies (
 CREATE INDEX copies_key ON copies (id, publisher, modified);  -- its last column by nature: seq
 CREATE INDEX copies_publisher ON copies (publisher, seq);
 CREATE INDEX copies_type ON copies (type, seq);
+CREATE INDEX copies_shelf ON copies (shelf, standing, admitted);
+CREATE INDEX copies_shelf_type ON copies (shelf, type, standing, admitted);
 
 -- Withdrawals, remembered: a blob may arrive after the withdrawal of what it carries.
 CREATE TABLE withdrawals (
@@ -197,14 +202,25 @@ CREATE TABLE tally (
     PRIMARY KEY (publisher, id)
 ) WITHOUT ROWID;
 
--- Access tokens: only their hashes, so that a stolen database opens nothing.
+-- Access tokens: only their hashes, so that a stolen database opens nothing. reader is what sort of reader holds
+-- one; empty where it reads nothing.
 CREATE TABLE tokens (
     hash    BLOB PRIMARY KEY,
     name    TEXT NOT NULL UNIQUE,
     scope   TEXT NOT NULL,
     created INTEGER NOT NULL,
-    expires INTEGER NOT NULL
+    expires INTEGER NOT NULL,
+    reader  TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+
+-- What became of postings, for their holders to ask for during a day.
+CREATE TABLE postings (
+    id     TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    body   BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX postings_at ON postings (at);
 
 -- How far followed files were read; ident tells a rotated file from the one before.
 CREATE TABLE offsets (
