@@ -35,6 +35,7 @@ type ordeal struct {
 	life    *life
 	wrote   []string // what each file was given, the newest last
 	rotates bool
+	struck  [faults]int // how often each fault happened
 }
 
 // told is an event that the sink took.
@@ -70,6 +71,7 @@ func (l *life) strike() error {
 		return nil
 	}
 	l.dead = l.fault == killed
+	l.o.struck[l.fault]++
 	return errFault
 }
 
@@ -147,7 +149,9 @@ func (o *ordeal) run(text string, schedule []byte) {
 		schedule = schedule[2:]
 		switch {
 		case op < 32: // the process is killed, or a call fails, some calls later
-			o.life.calls, o.life.fault = n%40+1, fault(op)%faults
+			if o.life.calls == 0 {
+				o.life.calls, o.life.fault = n%40+1, fault(op)%faults
+			}
 		case op < 40 || !o.rotates && op < 48:
 			f = o.begin()
 		case op < 48 && !o.noted():
@@ -234,7 +238,7 @@ func whole(t testing.TB, format Format, source, text string, now time.Time) map[
 }
 
 // endure is one ordeal.
-func endure(t *testing.T, format Format, text string, rotates bool, schedule []byte) {
+func endure(t *testing.T, format Format, text string, rotates bool, schedule []byte) (struck [faults]int) {
 	t.Helper()
 	o := &ordeal{world: newWorld(t), name: "f.log", durable: map[string]int{}, acked: map[string]int{}, rotates: rotates}
 	o.source = Source{Path: o.path(o.name), Format: format}
@@ -258,6 +262,26 @@ func endure(t *testing.T, format Format, text string, rotates bool, schedule []b
 	for event := range o.durable {
 		if want[event] == 0 {
 			t.Errorf("made up: %s", event)
+		}
+	}
+	return o.struck
+}
+
+// counted adds up what ordeals went through.
+type counted [faults]int
+
+func (c *counted) add(struck [faults]int) {
+	for i, n := range struck {
+		c[i] += n
+	}
+}
+
+// check holds the test to have tested something.
+func (c *counted) check(t *testing.T, least int) {
+	t.Helper()
+	for i, n := range c {
+		if n < least {
+			t.Errorf("fault %d happened %d times only", i, n)
 		}
 	}
 }
@@ -306,11 +330,12 @@ Mar  1 10:00:04 gate cron[3]: (root) CMD (x)
 func TestOrdeal(t *testing.T) {
 	for format, text := range ordeals {
 		t.Run(string(format), func(t *testing.T) {
+			var struck counted
 			for what := range faults {
 				for call := range 25 {
 					for _, piece := range []byte{7, 200} {
 						step := []byte{byte(what), byte(call), 63, piece, 63, piece}
-						endure(t, format, text, false, bytes.Repeat(step, len(text)))
+						struck.add(endure(t, format, text, false, bytes.Repeat(step, len(text))))
 						if t.Failed() {
 							t.Fatalf("fault %d at call %d, pieces of %d", what, call, piece)
 						}
@@ -323,11 +348,12 @@ func TestOrdeal(t *testing.T) {
 				for i := range schedule {
 					schedule[i] = byte(rng.Uint32())
 				}
-				endure(t, format, text, false, schedule)
+				struck.add(endure(t, format, text, false, schedule))
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
 				}
 			}
+			struck.check(t, 60)
 		})
 	}
 }
@@ -346,6 +372,7 @@ func bigText(format Format) string {
 func TestRotatedOrdeal(t *testing.T) {
 	for _, format := range []Format{Auditd, Syslog} {
 		t.Run(string(format), func(t *testing.T) {
+			var struck counted
 			text := bigText(format)
 			for seed := range uint64(30) {
 				rng := rand.New(rand.NewPCG(seed, 8))
@@ -356,11 +383,12 @@ func TestRotatedOrdeal(t *testing.T) {
 						schedule[i] %= 96
 					}
 				}
-				endure(t, format, text, true, schedule)
+				struck.add(endure(t, format, text, true, schedule))
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
 				}
 			}
+			struck.check(t, 40)
 		})
 	}
 }
