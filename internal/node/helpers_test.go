@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +64,7 @@ func newMemberIn(t testing.TB, dir, name string, edit ...func(*Options)) *member
 	c.Data, c.Member = filepath.Join(dir, "data"), name
 	c.Guard = filepath.Join(dir, "guard", name)
 	c.OfficerKey = filepath.Join(c.Data, keys.OfficerFile)
-	c.Peer.Listen = "127.0.0.1:0"
+	c.Peer.Listen = freeAddress(t)
 	c.Hold = 0
 	c.Sightings.Tick = config.Duration(time.Hour)
 	for _, e := range edit {
@@ -70,6 +72,21 @@ func newMemberIn(t testing.TB, dir, name string, edit ...func(*Options)) *member
 	}
 	t.Cleanup(m.halt)
 	return m
+}
+
+// freeAddress is an address that nobody listens on, with a port that no system gives to outgoing connections: a
+// node that starts again wants the one that it had.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+mathrand.IntN(20_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // open opens the node without running it.
@@ -140,7 +157,7 @@ func (m *member) restart(edit ...func(*Options)) *member {
 func quickSightings(o *Options) { o.Config.Sightings.Tick = config.Duration(50 * time.Millisecond) }
 
 // elsewhere is an edit for restart: the node listens on another address.
-func elsewhere(o *Options) { o.Config.Peer.Listen = "127.0.0.1:0" }
+func elsewhere(o *Options) { o.Config.Peer.Listen = "127.0.0.1:0" } // as the system has it
 
 // talk keeps what a node says.
 type talk struct {

@@ -268,13 +268,21 @@ func (n *Node) peerAddr() string {
 	return n.peerOn
 }
 
+// relisten is how long a node waits for the address that it had a moment ago: a connection of somebody else may
+// have been given its port meanwhile.
+const relisten = 10 * time.Second
+
 // listenPeers listens for peers, on the same address as before after a restart of the session.
-func (n *Node) listenPeers() (net.Listener, error) {
-	addr := n.peerAddr()
+func (n *Node) listenPeers(ctx context.Context) (net.Listener, error) {
+	addr, patience := n.peerAddr(), relisten
 	if addr == "" {
-		addr = n.cfg.Peer.Listen
+		addr, patience = n.cfg.Peer.Listen, 0
 	}
 	l, err := net.Listen("tcp", addr)
+	for until := time.Now().Add(patience); err != nil && time.Now().Before(until) && ctx.Err() == nil; {
+		time.Sleep(20 * time.Millisecond)
+		l, err = net.Listen("tcp", addr)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listening for peers: %w", err)
 	}

@@ -258,7 +258,7 @@ func (s *session) close() error {
 // run serves peers and runs the flows until ctx ends. It closes ingress first, then lets the flows drain; the
 // log's sequencer ends after them, with close.
 func (s *session) run(ctx context.Context, serving func()) error {
-	listener, err := s.node.listenPeers()
+	listener, err := s.node.listenPeers(ctx)
 	if err != nil {
 		return err
 	}
