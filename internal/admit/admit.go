@@ -144,6 +144,7 @@ type admission struct {
 	held     []object.Copy // the publisher's, bodies in clear
 	marking  stix.TLP
 	original stix.TLP // of the creator's own copy, if this is a re-shared one
+	own      bool     // the publisher is its creator
 	known    bool     // nothing to do
 }
 
@@ -179,6 +180,7 @@ func (a *admission) checkCreator() error {
 	for _, identity := range identities {
 		owner := members.Owner(identity)
 		if owner == "" || owner == publisher {
+			a.own = a.own || owner != "" && !object.IsLocal(a.key.Publisher)
 			continue
 		}
 		same, err := a.gate.sameFrom(a.tx, owner, a.o)
@@ -276,7 +278,7 @@ func sameJSON(a, b []byte) (bool, error) {
 func (a *admission) store() ([]object.Change, error) {
 	version := a.o.Version()
 	c := object.Copy{Key: a.key, Type: a.o.Type, Modified: version, TLP: uint8(a.marking), Audience: a.from.Audience,
-		Place: a.from.Place, Revoked: a.o.Revoked && version != "", Admitted: a.gate.opt.Now().UTC()}
+		Place: a.from.Place, Revoked: a.o.Revoked && version != "", Own: a.own, Admitted: a.gate.opt.Now().UTC()}
 	c.Raw = a.gate.seal(c, a.o.Raw)
 	before := liveOf(a.held)
 	if _, err := a.tx.PutCopy(c); err != nil {

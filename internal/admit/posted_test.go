@@ -92,3 +92,31 @@ func TestRemove(t *testing.T) {
 		t.Errorf("posted again: %+v", changes)
 	}
 }
+
+// Whose copy is its creator's own is known from the roster.
+func TestOwn(t *testing.T) {
+	b := newBench(t)
+	by := func(identity string) string { return fmt.Sprintf(`,"created_by_ref":%q`, identity) }
+	theirs := version(1, "a's", by(identityA))
+	b.must(green("a", 1), theirs)
+	b.must(green("b", 1), theirs)
+	b.must(postedBy("bank", true), theirs)
+	b.must(green("b", 2), version(2, "nobody's", by("identity--dddddddd-1111-4111-8111-111111111111")))
+	identity := fmt.Sprintf(`{"type":"identity","spec_version":"2.1","id":%q,"created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:00.000Z","name":"A"}`, identityA)
+	b.must(green("a", 2), identity)
+	b.must(green("b", 3), identity)
+	var got []string
+	err := b.store.View(t.Context(), func(tx *sqlite.Tx) error {
+		for seq := int64(1); seq <= 6; seq++ {
+			c, err := tx.CopyAt(seq)
+			if err != nil {
+				return err
+			}
+			got = append(got, fmt.Sprint(c.Publisher, " ", c.Own))
+		}
+		return nil
+	})
+	if want := "a true, b false, local:bank false, b false, a true, b false"; err != nil || strings.Join(got, ", ") != want {
+		t.Errorf("own: %v, want %s, %v", got, want, err)
+	}
+}

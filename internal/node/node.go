@@ -310,9 +310,13 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 		mux.Handle("/ingest/jsonl", n.ingestHandler())
 	}
 	// Elsewhere tokens would cross the network in clear: there TAXII wants an address of its own, with TLS.
-	if at, tcp := page.Addr().(*net.TCPAddr); n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" && tcp && at.IP.IsLoopback() {
-		mux.Handle(taxii.Path, n.taxiiHandler())
-		n.taxiiURL = n.pageURL + taxii.Path
+	if n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" {
+		if at, tcp := page.Addr().(*net.TCPAddr); tcp && at.IP.IsLoopback() {
+			mux.Handle(taxii.Path, n.taxiiHandler())
+			n.taxiiURL = n.pageURL + taxii.Path
+		} else {
+			n.log.Warn("TAXII is not served: the page's address is not loopback; give TAXII one of its own with TLS (taxii.listen)")
+		}
 	}
 	for l, h := range map[net.Listener]http.Handler{page: mux, socket: control.Handler(n)} {
 		wg.Go(func() {

@@ -59,6 +59,8 @@ type Copy struct {
 	Revoked bool
 	// Withdrawn says that the publisher took this object back; its copies match and block nothing.
 	Withdrawn bool
+	// Own says that its publisher is its creator, by the identities of the roster at admission.
+	Own bool
 	// Admitted is when this node admitted it, UTC, to the microsecond. The store makes it unique: it rises with Seq.
 	Admitted time.Time
 	// Raw is the object's exact bytes.

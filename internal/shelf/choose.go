@@ -77,28 +77,33 @@ func current(copies []object.Filed) []object.Filed {
 // the first. Where an earlier copy has the creator's very bytes it stands for it: whoever has seen it is not shown
 // the same again.
 func (r *reading) representative(copies []object.Filed) (object.Filed, error) {
-	if slices.IndexFunc(copies, func(c object.Filed) bool { return c.Publisher != copies[0].Publisher }) < 0 {
+	own := slices.IndexFunc(copies, func(c object.Filed) bool { return c.Own })
+	if own <= 0 {
 		return copies[0], nil
 	}
-	bodies := make([][]byte, len(copies))
-	for i, f := range copies {
-		c, err := r.tx.CopyAt(f.Seq)
-		if err == nil {
-			c, err = r.s.opt.Open(c)
-		}
+	body, err := r.body(copies[own])
+	if err != nil {
+		return object.Filed{}, err
+	}
+	for _, c := range copies[:own] {
+		earlier, err := r.body(c)
 		if err != nil {
 			return object.Filed{}, err
 		}
-		bodies[i] = c.Raw
-		o, err := stix.Parse(c.Raw, stix.Limits{})
-		if err != nil {
-			return object.Filed{}, fmt.Errorf("%s as kept here: %w", c.ID, err)
-		}
-		if o.CreatedBy != "" && r.members.Owner(o.CreatedBy) == f.Publisher {
-			return copies[slices.IndexFunc(bodies, func(b []byte) bool { return bytes.Equal(b, c.Raw) })], nil
+		if bytes.Equal(earlier, body) {
+			return c, nil
 		}
 	}
-	return copies[0], nil
+	return copies[own], nil
+}
+
+// body is a copy's, in clear.
+func (r *reading) body(f object.Filed) ([]byte, error) {
+	c, err := r.tx.CopyAt(f.Seq)
+	if err == nil {
+		c, err = r.s.opt.Open(c)
+	}
+	return c.Raw, err
 }
 
 // exact says whether a copy's version is one of those named.

@@ -70,6 +70,9 @@ func (b *bench) put(publisher, id, modified string, tlp stix.TLP, audience strin
 	b.t.Helper()
 	typ, _, _ := strings.Cut(id, "--")
 	c := object.Copy{Key: object.Key{Publisher: publisher, ID: id}, Type: typ, Modified: modified, TLP: uint8(tlp), Audience: audience, Admitted: b.clock, Raw: raw}
+	if o, err := stix.Parse(raw, stix.Limits{}); err == nil && o.CreatedBy != "" {
+		c.Own = b.members.Owner(o.CreatedBy) == publisher
+	}
 	err := b.st.Update(b.t.Context(), func(tx *sqlite.Tx) error {
 		seq, err := tx.PutCopy(c)
 		if err == nil {

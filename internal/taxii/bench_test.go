@@ -76,8 +76,11 @@ func TestMain(m *testing.M) {
 // benches are made once a process: a million objects take a minute.
 var benches sync.Map
 
-func benchOf(b *testing.B, objects int) *bench {
-	made, _ := benches.LoadOrStore(objects, sync.OnceValue(func() *bench { return makeBench(b, objects) }))
+func benchOf(b *testing.B, objects int) *bench { return benchShared(b, objects, 1) }
+
+// benchShared has each object from so many members.
+func benchShared(b *testing.B, objects, members int) *bench {
+	made, _ := benches.LoadOrStore([2]int{objects, members}, sync.OnceValue(func() *bench { return makeBench(b, objects, members) }))
 	return made.(func() *bench)()
 }
 
@@ -88,7 +91,7 @@ func indicatorOf(i int) (id string, raw []byte) {
 		`"indicator_types":["malicious-activity"],"pattern":"[ipv4-addr:value = '10.%d.%d.%d']","pattern_type":"stix","valid_from":"2026-01-01T00:00:00Z"}`, id, i>>16&255, i>>8&255, i&255)
 }
 
-func makeBench(b *testing.B, objects int) *bench {
+func makeBench(b *testing.B, objects, publishers int) *bench {
 	// Not the benchmark's own folder, which ends with the first of those that use the store.
 	dir, err := os.MkdirTemp("", "taxii-bench")
 	if err != nil {
@@ -105,10 +108,10 @@ func makeBench(b *testing.B, objects int) *bench {
 		err := st.Update(context.Background(), func(tx *sqlite.Tx) error {
 			var seq int64
 			for i := first; i < min(first+unit, objects); i++ {
-				id, raw := indicatorOf(i)
+				id, raw := indicatorOf(i / publishers)
 				var err error
 				if seq, err = tx.PutCopy(object.Copy{
-					Key: object.Key{Publisher: "b", ID: id}, Type: "indicator", Modified: "2026-01-01T00:00:00",
+					Key: object.Key{Publisher: fmt.Sprint("b", i%publishers), ID: id}, Type: "indicator", Modified: "2026-01-01T00:00:00",
 					TLP: 2, Audience: "alliance", Place: object.Place{Log: "b/1", Index: uint64(i)}, Admitted: time.Now(), Raw: raw,
 				}); err != nil {
 					return err
@@ -187,6 +190,21 @@ func BenchmarkPage(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkShared is how fast a client gets through objects that five members share each.
+func BenchmarkShared(b *testing.B) {
+	s := benchShared(b, 100_000, 5)
+	n, i, before := 0, 0, cpu()
+	for b.Loop() {
+		w := s.get(url.Values{"limit": {"1000"}, "added_after": {dateAdded(s.times[i])}})
+		if w.code != http.StatusOK || w.bytes < 300_000 {
+			b.Fatal(w.code, w.bytes)
+		}
+		n += 1000
+		i = (i + 50) % (len(s.times) - 60)
+	}
+	b.ReportMetric(float64(n)/(cpu()-before).Seconds(), "objects/cpu-s")
 }
 
 // BenchmarkWire is BenchmarkServe over loopback, the client's work included.

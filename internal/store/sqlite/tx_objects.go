@@ -7,14 +7,14 @@ import (
 )
 
 // copyColumns are read by scanCopy, in this order.
-const copyColumns = `c.seq, c.publisher, c.id, c.type, c.modified, s.tlp, s.audience, COALESCE(l.id, ''), c.idx, c.revoked, c.withdrawn, c.admitted, c.raw
+const copyColumns = `c.seq, c.publisher, c.id, c.type, c.modified, s.tlp, s.audience, COALESCE(l.id, ''), c.idx, c.revoked, c.withdrawn, c.own, c.admitted, c.raw
 	FROM copies c JOIN shelves s ON s.id = c.shelf LEFT JOIN logs l ON l.num = c.log`
 
 func scanCopy(r row) object.Copy {
 	return object.Copy{
 		Seq: r.int(0), Key: object.Key{Publisher: r.text(1), ID: r.text(2)}, Type: r.text(3), Modified: r.text(4),
 		TLP: uint8(r.int(5)), Audience: r.text(6), Place: object.Place{Log: r.text(7), Index: uint64(r.int(8))},
-		Revoked: r.bool(9), Withdrawn: r.bool(10), Admitted: fromMicros(r.int(11)), Raw: r.blob(12),
+		Revoked: r.bool(9), Withdrawn: r.bool(10), Own: r.bool(11), Admitted: fromMicros(r.int(12)), Raw: r.blob(13),
 	}
 }
 
@@ -70,9 +70,9 @@ func (t *Tx) PutCopy(c object.Copy) (seq int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return t.insert(`INSERT INTO copies (publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, admitted, raw)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		c.Publisher, c.ID, c.Type, c.Modified, on, uint8(standing), log, index, c.Revoked, c.Withdrawn, live, admitted, c.Raw)
+	return t.insert(`INSERT INTO copies (publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, own, admitted, raw)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		c.Publisher, c.ID, c.Type, c.Modified, on, uint8(standing), log, index, c.Revoked, c.Withdrawn, live, c.Own, admitted, c.Raw)
 }
 
 // shelf is what a shelf holds: one marking for one audience.
@@ -121,6 +121,9 @@ func (t *Tx) needShelf(on shelf) (num int64, err error) {
 // newestCopy is the newest version of (id $1, publisher $2) that is not withdrawn.
 const newestCopy = "SELECT seq, modified, live FROM copies WHERE id = $1 AND publisher = $2 AND withdrawn = 0 ORDER BY modified DESC, seq DESC LIMIT 1"
 
+// anyCopy is a copy of id $1 that is not gone, of whichever publisher.
+const anyCopy = "SELECT seq, standing FROM copies WHERE id = $1 AND withdrawn = 0 LIMIT 1"
+
 // takeOver reports whether a copy about to be stored becomes the one that counts, and its standing on its shelf,
 // and changes those of the copies before it. A revoked version counts as the newest too, and leaves none: an older
 // one does not live on behind it.
@@ -130,7 +133,7 @@ func (t *Tx) takeOver(c object.Copy, on int64) (live bool, standing object.Stand
 	}
 	var seq int64
 	var was object.Standing
-	known, err := t.one("SELECT seq, standing FROM copies WHERE id = $1 AND withdrawn = 0 LIMIT 1", func(r row) { seq, was = r.int(0), object.Standing(r.int(1)) }, c.ID)
+	known, err := t.one(anyCopy, func(r row) { seq, was = r.int(0), object.Standing(r.int(1)) }, c.ID)
 	if err != nil || !known {
 		return !c.Revoked, object.Alone, err
 	}
@@ -161,11 +164,15 @@ func (t *Tx) takeLife(c object.Copy) (live bool, err error) {
 	return !c.Revoked, err
 }
 
+// placeCopy is the newest version of (id $1, publisher $2) on a shelf ($3). The + keeps SQLite from walking the shelf
+// instead of the key: it takes both for equally good.
+const placeCopy = "SELECT seq, modified FROM copies WHERE id = $1 AND publisher = $2 AND +shelf = $3 AND +standing = $4"
+
 // takePlace is the standing of a copy that is not alone among its publisher's versions on its shelf.
 func (t *Tx) takePlace(c object.Copy, on int64) (object.Standing, error) {
 	var seq int64
 	var modified string
-	found, err := t.one("SELECT seq, modified FROM copies WHERE id = $1 AND publisher = $2 AND shelf = $3 AND standing = $4",
+	found, err := t.one(placeCopy,
 		func(r row) { seq, modified = r.int(0), r.text(1) }, c.ID, c.Publisher, on, uint8(object.Newest))
 	switch {
 	case err != nil || !found:

@@ -11,7 +11,7 @@ import (
 // outdone selects copies that stand as newest beside a newer one of their publisher on their shelf: a key or a
 // shelf that two had is one now.
 const outdone = `standing = 2 AND EXISTS (
-	SELECT 1 FROM copies o WHERE o.id = copies.id AND o.publisher = copies.publisher AND o.shelf = copies.shelf AND o.standing = 2
+	SELECT 1 FROM copies o WHERE o.id = copies.id AND o.publisher = copies.publisher AND +o.shelf = copies.shelf AND +o.standing = 2
 		AND (o.modified, o.seq) > (copies.modified, copies.seq))`
 
 // admission is the time of admission of the copy about to be stored: asked, or a microsecond after the last
@@ -60,31 +60,38 @@ func (t *Tx) Shelf(tlp uint8, audience string) (id, copies int64, err error) {
 }
 
 // filedColumns are read by scanFiled, in this order; a body is behind them where one is wanted.
-const filedColumns = "c.seq, c.publisher, c.id, c.type, c.modified, s.tlp, s.audience, c.shelf, c.standing, c.revoked, c.admitted"
+const filedColumns = "c.seq, c.publisher, c.id, c.type, c.modified, s.tlp, s.audience, c.shelf, c.standing, c.revoked, c.own, c.admitted"
 
 func scanFiled(r row) object.Filed {
 	return object.Filed{
 		Copy: object.Copy{
 			Seq: r.int(0), Key: object.Key{Publisher: r.text(1), ID: r.text(2)}, Type: r.text(3), Modified: r.text(4),
-			TLP: uint8(r.int(5)), Audience: r.text(6), Revoked: r.bool(9), Admitted: fromMicros(r.int(10)),
+			TLP: uint8(r.int(5)), Audience: r.text(6), Revoked: r.bool(9), Own: r.bool(10), Admitted: fromMicros(r.int(11)),
 		},
 		Shelf: r.int(7), Standing: object.Standing(r.int(8)),
 	}
 }
 
+// Parts of the query of a page.
+const (
+	shelfCopies = "SELECT " + filedColumns + ", c.raw FROM copies c JOIN shelves s ON s.id = c.shelf WHERE c.shelf = $1 AND c.standing = $2 AND c.admitted > $3"
+	shelfOfType = " AND c.type = $5"
+	shelfOrder  = " ORDER BY c.admitted LIMIT $4"
+)
+
 // ShelfCopies returns the copies of one standing on a shelf, of a type where typ is not empty, that were admitted
 // after a time, the oldest first: at most limit, and as many as fit maxBytes but at least one.
 func (t *Tx) ShelfCopies(shelf int64, standing object.Standing, typ string, after time.Time, limit, maxBytes int) (copies []object.Filed, err error) {
-	query := "SELECT " + filedColumns + ", c.raw FROM copies c JOIN shelves s ON s.id = c.shelf WHERE c.shelf = $1 AND c.standing = $2 AND c.admitted > $3"
+	query := shelfCopies
 	args := []any{shelf, uint8(standing), afterMicros(after), limit}
 	if typ != "" {
-		query += " AND c.type = $5"
+		query += shelfOfType
 		args = append(args, typ)
 	}
 	total := 0
-	err = t.query(query+" ORDER BY c.admitted LIMIT $4", func(r row) error {
+	err = t.query(query+shelfOrder, func(r row) error {
 		f := scanFiled(r)
-		f.Raw = r.blob(11)
+		f.Raw = r.blob(12)
 		if total += len(f.Raw); total > maxBytes && len(copies) > 0 {
 			return errEnough
 		}
@@ -105,9 +112,11 @@ func afterMicros(t time.Time) int64 {
 	return micros(t)
 }
 
+const filedCopies = "SELECT " + filedColumns + " FROM copies c JOIN shelves s ON s.id = c.shelf WHERE c.id = $1 AND c.standing > 0 ORDER BY c.seq"
+
 // FiledCopies returns every copy of an object that is not gone, without its body, in order of admission.
 func (t *Tx) FiledCopies(id string) (copies []object.Filed, err error) {
-	err = t.query("SELECT "+filedColumns+" FROM copies c JOIN shelves s ON s.id = c.shelf WHERE c.id = $1 AND c.standing > 0 ORDER BY c.seq", func(r row) error {
+	err = t.query(filedCopies, func(r row) error {
 		copies = append(copies, scanFiled(r))
 		return nil
 	}, id)

@@ -71,7 +71,7 @@ func (s *suite[T]) copies(t *testing.T) {
 	update(t, st, func(tx T) error {
 		v2 := put(t, tx, newCopy("alpha", "i--1", "2026-02"))
 		v1 := put(t, tx, newCopy("alpha", "i--1", "2026-01")) // an older version that came later
-		other := put(t, tx, newCopy("bravo", "i--1", "2026-03", func(c *object.Copy) { c.TLP, c.Audience = 5, "member:alpha" }))
+		other := put(t, tx, newCopy("bravo", "i--1", "2026-03", func(c *object.Copy) { c.TLP, c.Audience, c.Own = 5, "member:alpha", true }))
 		local := put(t, tx, newCopy(object.Local, "i--2", "", func(c *object.Copy) { c.Type, c.Raw = "malware", []byte{} }))
 		if v2.Seq < 1 || !slices.IsSorted([]int64{v2.Seq, v1.Seq, other.Seq, local.Seq}) {
 			t.Errorf("order of admission: %d %d %d %d", v2.Seq, v1.Seq, other.Seq, local.Seq)

@@ -85,7 +85,7 @@ func (s *suite[T]) shelfPages(t *testing.T) {
 		for i := range 60 {
 			c := put(t, tx, newCopy([]string{"alpha", "bravo"}[i%2], fmt.Sprint("i--", i), "2026-01", func(c *object.Copy) {
 				c.Type = []string{"indicator", "malware", "tool"}[i%3]
-				c.Raw = make([]byte, 100)
+				c.Raw, c.Own = make([]byte, 100), i%5 == 0
 				if i%4 == 0 {
 					c.TLP = 3
 				}

@@ -107,6 +107,7 @@ CREATE TABLE copies (
     revoked   INTEGER NOT NULL,
     withdrawn INTEGER NOT NULL,
     live      INTEGER NOT NULL,
+    own       INTEGER NOT NULL,  -- its publisher is its creator
     admitted  INTEGER NOT NULL,
     raw       BLOB NOT NULL
 );

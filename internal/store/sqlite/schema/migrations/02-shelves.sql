@@ -18,13 +18,15 @@ CREATE TABLE copies (
     revoked   INTEGER NOT NULL,
     withdrawn INTEGER NOT NULL,
     live      INTEGER NOT NULL,
+    own       INTEGER NOT NULL,  -- its publisher is its creator
     admitted  INTEGER NOT NULL,
     raw       BLOB NOT NULL
 );
 
--- Times of admission rise by at least a microsecond from copy to copy, and are as late as they were or later.
-INSERT INTO copies (seq, publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, admitted, raw)
-SELECT seq, publisher, id, type, modified, shelf, CASE withdrawn WHEN 1 THEN 0 ELSE 1 END, log, idx, revoked, withdrawn, live,
+-- Times of admission rise by at least a microsecond from copy to copy, and are as late as they were or later. Whose
+-- copy is its creator's own was not kept: the one admitted first, which it nearly always is, stands for it.
+INSERT INTO copies (seq, publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, own, admitted, raw)
+SELECT seq, publisher, id, type, modified, shelf, CASE withdrawn WHEN 1 THEN 0 ELSE 1 END, log, idx, revoked, withdrawn, live, 0,
     max(admitted - seq) OVER (ORDER BY seq) + seq, raw
 FROM copies_1 ORDER BY seq;
 DROP TABLE copies_1;
