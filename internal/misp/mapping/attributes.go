@@ -95,7 +95,7 @@ func (c *converter) tags(tags []misp.Tag, galaxies []misp.Galaxy, path string) [
 func (c *converter) common(d *draft, a *misp.Attribute) {
 	d.Labels = c.labels(a.Type, a.Category, a.Tags, a.Galaxies, a.Path)
 	d.Confidence = c.confidence(a.Tags)
-	d.External = techniques(a.Galaxies)
+	d.External = techniques(a.Galaxies, a.Tags)
 	d.Revoked = a.Deleted
 }
 

@@ -65,16 +65,23 @@ func externalID(c *misp.Cluster) string {
 // attackSource is the name under which ATT&CK's identifiers stand in external references.
 const attackSource = "mitre-attack"
 
-// techniques are the external references of ATT&CK's techniques among the galaxies.
-func techniques(galaxies []misp.Galaxy) []stix.ExternalRef {
+// techniques are the external references of ATT&CK's techniques among galaxies and tags: feeds have only the tags.
+func techniques(galaxies []misp.Galaxy, tags []misp.Tag) []stix.ExternalRef {
 	var out []stix.ExternalRef
+	add := func(kind string, c *misp.Cluster) {
+		ref := stix.ExternalRef{Source: attackSource, ID: externalID(c)}
+		if isMITRE(kind) && strings.HasPrefix(ref.ID, "T") && !slices.Contains(out, ref) {
+			out = append(out, ref)
+		}
+	}
 	for _, g := range galaxies {
 		for i := range g.Clusters {
-			c := &g.Clusters[i]
-			ref := stix.ExternalRef{Source: attackSource, ID: externalID(c)}
-			if isMITRE(kindOf(&g, c)) && strings.HasPrefix(ref.ID, "T") && !slices.Contains(out, ref) {
-				out = append(out, ref)
-			}
+			add(kindOf(&g, &g.Clusters[i]), &g.Clusters[i])
+		}
+	}
+	for _, tag := range tags {
+		if namespace, kind, value := tag.Triple(); namespace == "misp-galaxy" && !tag.Local {
+			add(kind, &misp.Cluster{Value: value})
 		}
 	}
 	return out
@@ -87,11 +94,12 @@ func kindOf(g *misp.Galaxy, c *misp.Cluster) string {
 	return g.Type
 }
 
-// isCluster says whether a tag is a cluster's that the galaxies tell of.
+// isCluster says whether a tag is a cluster's that the galaxies tell of and that becomes an object of its own, which has
+// the tag: ATT&CK's do not.
 func isCluster(tag string, galaxies []misp.Galaxy) bool {
 	for _, g := range galaxies {
 		for i := range g.Clusters {
-			if c := &g.Clusters[i]; c.TagName == tag || tag == clusterTag(kindOf(&g, c), c.Value) {
+			if c := &g.Clusters[i]; !isMITRE(kindOf(&g, c)) && (c.TagName == tag || tag == clusterTag(kindOf(&g, c), c.Value)) {
 				return true
 			}
 		}
@@ -102,7 +110,7 @@ func isCluster(tag string, galaxies []misp.Galaxy) bool {
 func clusterTag(typ, value string) string { return `misp-galaxy:` + typ + `="` + value + `"` }
 
 func (c *converter) eventGalaxies() {
-	c.techs = techniques(c.e.Galaxies)
+	c.techs = techniques(c.e.Galaxies, c.e.Tags)
 	c.clusters("", c.e.Galaxies, "Event", c.asks)
 }
 

@@ -37,7 +37,7 @@ type build struct {
 
 	attributes []*misp.Attribute // those that the object consists of
 	others     []*misp.Attribute // those that stand for themselves
-	kept       []stix.Property   // custom properties
+	stored     *misp.Attribute   // whose data is an artifact
 	main       string            // what stands for the object
 }
 
@@ -77,7 +77,7 @@ func (b *build) draft(typ string) *draft {
 				d.Labels = append(d.Labels, label)
 			}
 		}
-		for _, t := range techniques(a.Galaxies) {
+		for _, t := range techniques(a.Galaxies, a.Tags) {
 			if !slices.Contains(d.External, t) {
 				d.External = append(d.External, t)
 			}
@@ -154,7 +154,8 @@ func (b *build) thing(tmpl template) *thing {
 	return root
 }
 
-// keep saves what has no place: for detection as an indicator of its own, else as a custom property.
+// keep takes what has no place in the thing: what is meant for detection becomes an indicator of its own. The
+// rest is in the list of the object's attributes that travels with what it becomes.
 func (b *build) keep(root *thing, a *misp.Attribute) {
 	if a.Data != "" && root != nil && root.typ == "file" && root.get("content_ref") == nil {
 		fields := []*field{say("payload_bin", a.Data)}
@@ -163,22 +164,11 @@ func (b *build) keep(root *thing, a *misp.Attribute) {
 				say("encryption_algorithm", "mime-type-indicated"), say("decryption_key", "infected")}
 		}
 		root.fields = append(root.fields, say("content_ref", newThing("artifact", fields...)))
-	} else if a.Data != "" {
-		b.c.lose(a.Path+".data", "an object carries one attachment")
+		b.stored = a
 	}
 	if a.ToIDs {
 		b.others = append(b.others, a)
-		return
 	}
-	name := custom(a.Relation)
-	for i, p := range b.kept {
-		if p.Name == name {
-			list, _ := p.Value.([]string)
-			b.kept[i].Value = append(list, a.Value)
-			return
-		}
-	}
-	b.kept = append(b.kept, stix.Property{Name: name, Value: []string{a.Value}})
 }
 
 // observed is what was seen, nil where the specification has no such object.
@@ -191,15 +181,36 @@ func (b *build) observed(root *thing) *draft {
 		return nil
 	}
 	d := b.draft("observed-data")
-	first, last := b.o.FirstSeen, b.o.LastSeen
-	d.properties = append(observation(first, last, d.Modified, ids), b.about()...)
-	d.properties = append(d.properties, b.kept...)
+	d.properties = append(observation(b.o.FirstSeen, b.o.LastSeen, d.Modified, ids), b.about("")...)
 	return d
 }
 
-// about are the properties that keep what MISP says of the object itself.
-func (b *build) about() []stix.Property {
-	return []stix.Property{{Name: "x_misp_comment", Value: b.o.Comment}}
+// about keeps what MISP says of the object, so that it can be an object of MISP again: its attributes as they are,
+// without the value of the one that is in the object's other properties.
+func (b *build) about(without string) []stix.Property {
+	var list []stix.Dict
+	for _, a := range b.attributes {
+		data := a.Data
+		if a == b.stored {
+			data = ""
+		}
+		e := stix.Dict{{Name: "type", Value: a.Type}, {Name: "object_relation", Value: a.Relation}}
+		if a.Relation != without {
+			e = append(e, stix.Property{Name: "value", Value: a.Value})
+		}
+		e = append(e, stix.Dict{{Name: "category", Value: a.Category}, {Name: "comment", Value: a.Comment}, {Name: "uuid", Value: a.UUID},
+			{Name: "data", Value: data}}...)
+		if a.ToIDs {
+			e = append(e, stix.Property{Name: "to_ids", Value: true})
+		}
+		if !a.Timestamp.IsZero() {
+			e = append(e, stix.Property{Name: "timestamp", Value: a.Timestamp.Unix()})
+		}
+		list = append(list, e)
+	}
+	return []stix.Property{{Name: "x_misp_name", Value: b.o.Name}, {Name: "x_misp_attributes", Value: list},
+		{Name: "x_misp_comment", Value: b.o.Comment}, {Name: "x_misp_meta_category", Value: b.o.MetaCategory},
+		{Name: "x_misp_template_uuid", Value: b.o.TemplateUUID}, {Name: "x_misp_template_version", Value: b.o.TemplateVersion}}
 }
 
 func (b *build) indicator(pattern, language string) *draft {
@@ -251,18 +262,9 @@ func (b *build) unmapped() {
 
 // verbatim is the object in the form that MISP's own converter gives to one without a mapping.
 func (b *build) verbatim() *draft {
+	b.stored = nil
 	d := b.draft("x-misp-object")
-	var list []stix.Dict
-	for _, a := range b.attributes {
-		e := stix.Dict{{Name: "type", Value: a.Type}, {Name: "object_relation", Value: a.Relation}, {Name: "value", Value: a.Value},
-			{Name: "category", Value: a.Category}, {Name: "comment", Value: a.Comment}, {Name: "uuid", Value: a.UUID}, {Name: "data", Value: a.Data}}
-		if a.ToIDs {
-			e = append(e, stix.Property{Name: "to_ids", Value: true})
-		}
-		list = append(list, e)
-	}
-	d.properties = []stix.Property{{Name: "x_misp_name", Value: b.o.Name}, {Name: "x_misp_attributes", Value: list},
-		{Name: "x_misp_comment", Value: b.o.Comment}, {Name: "x_misp_meta_category", Value: b.o.MetaCategory}}
+	d.properties = b.about("")
 	return d
 }
 
@@ -306,7 +308,7 @@ func (b *build) rule() bool {
 			b.keep(nil, a)
 		}
 	}
-	d.properties = append(d.properties, b.kept...)
+	d.properties = append(d.properties, b.about(kind.relation)...)
 	b.c.emit(d)
 	b.stand(d)
 	return true
@@ -358,7 +360,7 @@ func (b *build) described() bool {
 			b.keep(nil, a)
 		}
 	}
-	d.properties = append(append(d.properties, b.about()...), b.kept...)
+	d.properties = append(d.properties, b.about("")...)
 	b.c.emit(d)
 	b.stand(d)
 	return true
