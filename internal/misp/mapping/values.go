@@ -277,7 +277,7 @@ func nameAndHash(name string) func(string, string) (reading, error) {
 			return reading{}, err
 		}
 		t := file(first, true)
-		t.fields = append([]*field{ask("hashes", []*field{ask(name, value)})}, t.fields...)
+		t.fields = slices.Insert(t.fields, 1, ask("hashes", []*field{ask(name, value)}))
 		r := reading{asked: t}
 		if slices.Contains(identifying, name) {
 			r.loss = "the file's name is not in the pattern: its hash tells the file under any name"
