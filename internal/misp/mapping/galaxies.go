@@ -127,7 +127,7 @@ func (c *converter) clusters(of string, galaxies []misp.Galaxy, path string, ask
 				c.name(id, asks)
 			default:
 				c.name(id, asks)
-				c.relate(of, tie(stix.TypeOf(of)), id, asks)
+				c.relate(of, tie(of, id), id, asks)
 			}
 		}
 	}
@@ -172,9 +172,12 @@ func (c *converter) cluster(g *misp.Galaxy, cluster *misp.Cluster, path string, 
 	return d.ID
 }
 
-// tie is how an object is related to the cluster that it is tagged with (appendix B of the specification).
-func tie(from string) string {
-	if from == "indicator" {
+// indicated are the types of what an indicator can indicate (section 4.7).
+var indicated = []string{"attack-pattern", "campaign", "infrastructure", "intrusion-set", "malware", "threat-actor", "tool"}
+
+// tie is how an object is related to the cluster that it is tagged with.
+func tie(from, to string) string {
+	if stix.TypeOf(from) == "indicator" && slices.Contains(indicated, stix.TypeOf(to)) {
 		return "indicates"
 	}
 	return "related-to"

@@ -166,9 +166,28 @@ func (b *build) keep(root *thing, a *misp.Attribute) {
 		root.fields = append(root.fields, say("content_ref", newThing("artifact", fields...)))
 		b.stored = a
 	}
-	if a.ToIDs {
-		b.others = append(b.others, a)
+	b.apart(a)
+}
+
+// apart lets an attribute stand for itself where it is meant for detection and something can look for it.
+func (b *build) apart(a *misp.Attribute) {
+	if !a.ToIDs {
+		return
 	}
+	_, isRule := ruleTypes[a.Type]
+	r, known, err := read(a)
+	switch {
+	case isRule:
+	case !known:
+		b.c.lose(a.Path, "for detection, and there is no pattern for a "+a.Type)
+		return
+	case err != nil:
+		b.c.losef(a.Path, "%s: %v: kept as it is, nothing looks for it", misp.Shown(a.Value), err)
+		return
+	case r.asked.pattern() == "":
+		return
+	}
+	b.others = append(b.others, a)
 }
 
 // observed is what was seen, nil where the specification has no such object.
@@ -251,9 +270,7 @@ func (b *build) named() string {
 // unmapped keeps an object of a template that STIX has nothing for; what of it is meant for detection is looked for.
 func (b *build) unmapped() {
 	for _, a := range b.attributes {
-		if a.ToIDs {
-			b.others = append(b.others, a)
-		}
+		b.apart(a)
 	}
 	d := b.verbatim()
 	b.c.emit(d)
