@@ -24,7 +24,7 @@ func event(n int, over dict) dict {
 }
 
 func attribute(n int, typ, value string, toIDs bool) dict {
-	return dict{"uuid": uuidOf(n), "type": typ, "category": "Other", "value": value, "to_ids": toIDs, "timestamp": "1714567800", "distribution": "5"}
+	return dict{"uuid": uuidOf(n), "type": typ, "value": value, "to_ids": toIDs, "timestamp": "1714567800", "distribution": "5"}
 }
 
 // Every attribute type that PyMISP knows, for detection and not.

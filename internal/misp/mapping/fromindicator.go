@@ -1,30 +1,13 @@
 package mapping
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
 	"shieldwall/internal/misp"
 	"shieldwall/internal/stix"
 	"shieldwall/internal/stixpattern"
-)
-
-// categories are MISP's default categories of the attribute types that we write, but for the usual one.
-var categories = map[string]string{
-	"AS": network, "domain": network, "domain|ip": network, "email-dst": network, "hostname": network, "hostname|port": network,
-	"http-method": network, "ip-dst": network, "ip-dst|port": network, "ip-src": network, "ip-src|port": network, "mac-address": network,
-	"port": network, "snort": network, "suricata": network, "uri": network, "url": network, "user-agent": network,
-	"x509-fingerprint-md5": network, "x509-fingerprint-sha1": network, "x509-fingerprint-sha256": network,
-	"email": "Social network", "github-username": "Social network", "mutex": "Artifacts dropped", "mime-type": "Artifacts dropped",
-	"regkey": "Persistence mechanism", "regkey|value": "Persistence mechanism",
-	"sigma": "Payload installation", "stix2-pattern": "Payload installation", "yara": "Payload installation",
-	"vulnerability": "External analysis", "attachment": "External analysis", "link": "External analysis", "campaign-name": "Attribution",
-	"text": "Other", "datetime": "Other", "size-in-bytes": "Other", "float": "Other", "counter": "Other", "boolean": "Other", "other": "Other",
-}
-
-const (
-	network  = "Network activity"
-	delivery = "Payload delivery"
 )
 
 // category is an object's own where a label has it.
@@ -35,7 +18,24 @@ func category(typ string, o *stix.Object) string {
 	if c := categories[typ]; c != "" {
 		return c
 	}
-	return delivery
+	return "Payload delivery"
+}
+
+// forms are those that MISP holds values of some types to.
+var forms = map[string]*regexp.Regexp{
+	"domain": domainForm, "hostname": domainForm, "email": emailForm, "email-src": emailForm, "email-dst": emailForm,
+	"vulnerability": regexp.MustCompile(`(?i)^(CVE-\d{4}-\d{4,}|GHSA(-[23456789cfghjmpqrvwx]{4}){3})$`),
+}
+
+var (
+	domainForm = regexp.MustCompile(`(?i)^[A-Z0-9.\-_]+\.[A-Z0-9\-]{2,}$`)
+	emailForm  = regexp.MustCompile(`^.\S*@.*\..*$`)
+)
+
+// takes says whether MISP takes a value as one of a type.
+func takes(typ, text string) bool {
+	form := forms[typ]
+	return text != "" && len(text) <= longest && (form == nil || form.MatchString(text))
 }
 
 // longest is what MISP keeps of a value: its column is a TEXT of MySQL and cuts the rest off.
@@ -218,7 +218,7 @@ func fromCompare(c *stixpattern.Compare) ([]value, bool) {
 		if typ == "AS" {
 			text = "AS" + text
 		}
-		if _, _, err := read(&misp.Attribute{Type: typ, Value: text}); err != nil {
+		if _, _, err := read(&misp.Attribute{Type: typ, Value: text}); err != nil || !takes(typ, text) {
 			return nil, false
 		}
 		out = append(out, value{typ, text})

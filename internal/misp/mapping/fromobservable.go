@@ -76,8 +76,8 @@ func (x *exporter) observation(e *eventInMaking, o, root *stix.Object, uuid stri
 			if r.typ == "asn" {
 				text = "AS" + text
 			}
-			if len(text) > longest {
-				e.Losses.Add(root.ID, r.typ+" is longer than what MISP keeps")
+			if !takes(r.text, text) {
+				e.Losses.Add(root.ID, misp.Shown(text)+" is none of MISP's "+r.text+", or longer than it keeps")
 				continue
 			}
 			m.Attributes = append(m.Attributes, misp.Attribute{UUID: derived(uuid, r.typ, text), Relation: r.typ, Type: r.text, Value: text,
@@ -143,12 +143,12 @@ func single(o *stix.Object) (value, bool) {
 	default:
 		return value{}, false
 	}
-	return v, v.text != "" && len(v.text) <= longest
+	return v, takes(v.typ, v.text)
 }
 
 func oneOfFile(o *stix.Object, all map[string]any) (value, bool) {
 	if name, is := all["name"].(string); is {
-		return value{"filename", name}, name != "" && len(name) <= longest
+		return value{"filename", name}, takes("filename", name)
 	}
 	hashes, _ := all["hashes"].(map[string]any)
 	if len(hashes) != 1 {

@@ -125,7 +125,7 @@ func (x *exporter) named(e *eventInMaking, o *stix.Object) {
 			name = ref.ID
 		}
 	}
-	if name == "" || slices.ContainsFunc(o.Labels, isGalaxyLabel) {
+	if !takes(typ, name) || slices.ContainsFunc(o.Labels, isGalaxyLabel) {
 		x.cluster(e, o)
 		return
 	}

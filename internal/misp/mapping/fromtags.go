@@ -102,7 +102,7 @@ func attackOf(o *stix.Object) string {
 
 // galaxyOf is the galaxy in which MISP looks for an object's name.
 var galaxyOf = map[string]string{"threat-actor": "threat-actor", "intrusion-set": "threat-actor", "malware": "malpedia", "tool": "tool",
-	"course-of-action": "course-of-action"}
+	"course-of-action": "course-of-action", "vulnerability": "branded-vulnerability", "campaign": "campaign"}
 
 // cluster tags the event with what an object is a cluster of.
 func (x *exporter) cluster(e *eventInMaking, o *stix.Object) {
