@@ -207,7 +207,9 @@ func (d *decoder) leave(name string, known map[string]string) error {
 	if err != nil {
 		return err
 	}
-	path := d.where()
+	if why == "" {
+		return d.skip()
+	}
 	holds := false
 	switch c {
 	case '{', '[':
@@ -222,8 +224,8 @@ func (d *decoder) leave(name string, known map[string]string) error {
 		text, _, err = d.scalar(maxShort)
 		holds = says(text)
 	}
-	if why != "" && holds && err == nil {
-		d.lose(path, why)
+	if holds && err == nil {
+		d.lose(d.where(), why)
 	}
 	return err
 }

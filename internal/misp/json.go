@@ -124,7 +124,7 @@ func (d *reader) next() (byte, error) {
 // want is next where the document may not end.
 func (d *reader) want() (byte, error) {
 	c, err := d.next()
-	if errors.Is(err, io.EOF) {
+	if err != nil && errors.Is(err, io.EOF) {
 		return 0, d.fail("the text ends where more should come")
 	}
 	return c, err
@@ -269,6 +269,9 @@ func (d *reader) skip() error {
 		_, err = d.atMost(0)
 		return err
 	}
+	if c == '-' || '0' <= c && c <= '9' {
+		return d.number()
+	}
 	_, _, err = d.scalar(MaxText)
 	return err
 }
@@ -303,8 +306,8 @@ func (d *reader) scalar(most int) (text string, k kind, err error) {
 	case c == 'n':
 		return "", null, d.literal("null")
 	case c == '-' || '0' <= c && c <= '9':
-		text, err = d.number()
-		return text, number, err
+		err = d.number()
+		return string(d.text), number, err
 	case c == '{', c == '[':
 		return "", null, d.fail("a list or an object where a single value should be")
 	}
@@ -327,14 +330,15 @@ func (d *reader) literal(word string) error {
 // maxNumber is how long a number may be written.
 const maxNumber = 64
 
-func (d *reader) number() (string, error) {
+// number reads one into text.
+func (d *reader) number() error {
 	d.text = d.text[:0]
 	for {
 		if d.pos == d.end {
 			if err := d.fill(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
-				return "", err
+				return err
 			}
 		}
 		c := d.buf[d.pos]
@@ -342,15 +346,15 @@ func (d *reader) number() (string, error) {
 			break
 		}
 		if len(d.text) == maxNumber {
-			return "", d.failf("a number of more than %d characters", maxNumber)
+			return d.failf("a number of more than %d characters", maxNumber)
 		}
 		d.text = append(d.text, c)
 		d.pos++
 	}
 	if !isNumber(d.text) {
-		return "", d.fail("malformed number")
+		return d.fail("malformed number")
 	}
-	return string(d.text), nil
+	return nil
 }
 
 // isNumber is RFC 8259's grammar, section 6.

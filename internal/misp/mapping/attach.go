@@ -99,9 +99,11 @@ func (x *exporter) opinion(o *stix.Object) {
 
 func (x *exporter) note(o *stix.Object) {
 	var in []*eventInMaking
+	there := map[*eventInMaking]bool{}
 	for _, id := range ids(o, "object_refs") {
-		for _, e := range x.events {
-			if (e.UUID == uuidIn(id) && (stix.TypeOf(id) == "report" || stix.TypeOf(id) == "grouping") || e.objects[id]) && !slices.Contains(in, e) {
+		for _, e := range x.naming[id] {
+			if !there[e] {
+				there[e] = true
 				in = append(in, e)
 			}
 		}

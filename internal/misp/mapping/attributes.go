@@ -181,8 +181,10 @@ func (c *converter) observables(t *thing, path string, asks Asks) (ids []string,
 		raw []byte
 	}
 	var all []made
+	there := map[string]bool{}
 	_, err := t.observe(markings(asks), func(id string, raw []byte) {
-		if !slices.Contains(ids, id) {
+		if !there[id] {
+			there[id] = true
 			ids = append(ids, id)
 			all = append(all, made{id, raw})
 		}

@@ -148,7 +148,7 @@ func (x *exporter) observedData(e *eventInMaking, o *stix.Object) {
 	for _, id := range refs {
 		if sco := x.allowed(id); sco != nil && stix.IsObservable(sco.Type) {
 			graph = append(graph, sco)
-			e.objects[id] = true
+			x.hold(e, id)
 		} else {
 			e.Losses.Add(o.ID, "it refers to "+id+", which is not among the observables")
 		}
@@ -171,6 +171,9 @@ func (x *exporter) observedData(e *eventInMaking, o *stix.Object) {
 			return
 		}
 	}
+	if len(roots) == 0 && len(graph) > 0 {
+		e.Losses.Add(o.ID, "its observables refer to one another in a circle")
+	}
 	for _, root := range roots {
 		uuid := uuidIn(o.ID)
 		if len(roots) > 1 {
@@ -182,15 +185,15 @@ func (x *exporter) observedData(e *eventInMaking, o *stix.Object) {
 
 // roots are the observables that no other of the list refers to.
 func (x *exporter) roots(graph []*stix.Object) []*stix.Object {
-	var out []*stix.Object
+	referred := map[string]bool{}
 	for _, o := range graph {
-		if !slices.ContainsFunc(graph, func(other *stix.Object) bool {
-			return other != o && slices.ContainsFunc(other.Refs, func(r stix.Ref) bool { return r.ID == o.ID })
-		}) {
-			out = append(out, o)
+		for _, r := range o.Refs {
+			if r.ID != o.ID {
+				referred[r.ID] = true
+			}
 		}
 	}
-	return out
+	return slices.DeleteFunc(slices.Clone(graph), func(o *stix.Object) bool { return referred[o.ID] })
 }
 
 // original finds the value of an attribute's type that gives exactly these observables.

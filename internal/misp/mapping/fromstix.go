@@ -24,7 +24,8 @@ type Source struct {
 //
 // Losses of an event are in its Losses; those of what is in no event are returned.
 func FromSTIX(list []Source, opt ExportOptions) ([]*misp.Event, misp.Losses) {
-	x := &exporter{opt: opt, byID: map[string]*stix.Object{}, marking: map[string]stix.TLP{}, in: map[string][]*made{}, inside: map[string]string{}}
+	x := &exporter{opt: opt, byID: map[string]*stix.Object{}, marking: map[string]stix.TLP{}, in: map[string][]*made{}, inside: map[string]string{}, days: map[string]*eventInMaking{},
+		naming: map[string][]*eventInMaking{}, names: map[string]string{}}
 	x.index(list)
 	for _, s := range x.list {
 		if s.Object.Type == "report" || s.Object.Type == "grouping" {
@@ -53,8 +54,11 @@ type exporter struct {
 	byID    map[string]*stix.Object
 	marking map[string]stix.TLP
 	events  []*eventInMaking
-	in      map[string][]*made // what an object became, in each event
-	inside  map[string]string  // UUIDs of attributes of MISP objects -> what those objects are
+	in      map[string][]*made          // what an object became, in each event
+	days    map[string]*eventInMaking   // events that are no report, by creator, day and marking
+	naming  map[string][]*eventInMaking // the events that have an object in them, or are it
+	names   map[string]string           // ATT&CK's techniques by identifier
+	inside  map[string]string           // UUIDs of attributes of MISP objects -> what those objects are
 	losses  misp.Losses
 }
 
@@ -62,8 +66,16 @@ type exporter struct {
 type eventInMaking struct {
 	*misp.Event
 	marking stix.TLP
-	key     string // of an event that is no report
 	objects map[string]bool
+	tagged  map[string]bool
+}
+
+// tag gives the event a tag, once.
+func (e *eventInMaking) tag(name string) {
+	if !e.tagged[name] {
+		e.tagged[name] = true
+		e.Tags = append(e.Tags, misp.Tag{Name: name})
+	}
 }
 
 // made is what an object has become in an event: a MISP object or, where object is -1, an attribute.
@@ -110,6 +122,9 @@ func (x *exporter) index(list []Source) {
 		default:
 			x.marking[o.ID] = tlp
 			x.list = append(x.list, s)
+			if id := attackOf(o); id != "" && o.Type == "attack-pattern" && !o.Revoked {
+				x.names[id] = o.Name
+			}
 			for _, k := range keptBy(o) {
 				x.inside[strings.ToLower(k.UUID)] = o.ID
 			}
@@ -135,7 +150,7 @@ func derived(parts ...string) string {
 func (x *exporter) start(o *stix.Object, uuid, info string) *eventInMaking {
 	created, modified := times(o)
 	e := &eventInMaking{Event: &misp.Event{UUID: uuid, Info: info, Date: created.Format(time.DateOnly), Timestamp: modified,
-		Analysis: 2, ThreatLevel: 4, Orgc: x.organisation(o.CreatedBy)}, marking: x.marking[o.ID], objects: map[string]bool{}}
+		Analysis: 2, ThreatLevel: 4, Orgc: x.organisation(o.CreatedBy)}, marking: x.marking[o.ID], objects: map[string]bool{}, tagged: map[string]bool{}}
 	if e.Orgc.UUID == "" {
 		e.Orgc = x.opt.Creator
 	}
@@ -168,6 +183,7 @@ func (x *exporter) report(o *stix.Object) {
 		info = o.ID
 	}
 	e := x.start(o, uuidIn(o.ID), info)
+	x.naming[o.ID] = append(x.naming[o.ID], e)
 	if o.Type == "report" {
 		e.Published = true
 		e.PublishTime, _ = stix.ParseTime(o.Text("published"))
@@ -183,8 +199,10 @@ func (x *exporter) report(o *stix.Object) {
 	}
 	intInto(o, "x_misp_analysis", &e.Analysis)
 	intInto(o, "x_misp_threat_level", &e.ThreatLevel)
-	e.Tags = append(e.Tags, tlpTag(e.marking))
-	e.Tags = append(e.Tags, x.tags(o, e)...)
+	e.tag(tlpTag(e.marking).Name)
+	for _, t := range x.tags(o, e) {
+		e.tag(t.Name)
+	}
 	if text := o.Text("description"); text != "" {
 		e.Reports = append(e.Reports, misp.Report{UUID: derived(o.ID, "description"), Name: info, Content: text, Timestamp: e.Timestamp,
 			Sharing: misp.Sharing{Distribution: misp.Inherit}})
@@ -228,15 +246,14 @@ func (x *exporter) alone(o *stix.Object) {
 	// What is marked differently is in different events, so that a tag of the event is true of all of it.
 	marking := x.marking[o.ID]
 	key := org.UUID + " " + day + " " + marking.String()
-	i := slices.IndexFunc(x.events, func(e *eventInMaking) bool { return e.key == key })
-	if i < 0 {
+	e := x.days[key]
+	if e == nil {
 		name := cmp.Or(org.Name, "unknown creator")
-		e := x.start(o, derived("event", org.UUID, day, marking.String()), "Indicators and observations of "+name+", "+day)
-		e.key, e.Date, e.Published = key, day, true
-		e.Tags = append(e.Tags, tlpTag(marking))
-		i = len(x.events) - 1
+		e = x.start(o, derived("event", org.UUID, day, marking.String()), "Indicators and observations of "+name+", "+day)
+		e.Date, e.Published = day, true
+		e.tag(tlpTag(marking).Name)
+		x.days[key] = e
 	}
-	e := x.events[i]
 	if modified.After(e.Timestamp) {
 		e.Timestamp = modified
 	}
@@ -276,12 +293,20 @@ func isObject(o *stix.Object) bool {
 	return has
 }
 
+// hold remembers that an event tells of an object.
+func (x *exporter) hold(e *eventInMaking, id string) {
+	if !e.objects[id] {
+		e.objects[id] = true
+		x.naming[id] = append(x.naming[id], e)
+	}
+}
+
 // put makes a part of an event of an object that the event names.
 func (x *exporter) put(e *eventInMaking, o *stix.Object) {
 	if e.objects[o.ID] {
 		return
 	}
-	e.objects[o.ID] = true
+	x.hold(e, o.ID)
 	if becomes(o) {
 		if other := x.teller(o); other != nil {
 			x.put(e, other)
@@ -352,7 +377,7 @@ func (x *exporter) addObject(e *eventInMaking, o *stix.Object, m misp.Object) {
 	tell := func(typ, uuid string, attribute int) {
 		if id := typ + "--" + uuid; id != o.ID && x.allowed(id) != nil {
 			x.in[id] = append(x.in[id], &made{e, at, attribute})
-			e.objects[id] = true
+			x.hold(e, id)
 		}
 	}
 	tell("indicator", m.UUID, 0)

@@ -43,8 +43,14 @@ var levels = []struct {
 // tags are an object's labels, its confidence where no label says it, and its techniques.
 func (x *exporter) tags(o *stix.Object, e *eventInMaking) []misp.Tag {
 	var out []misp.Tag
+	there := map[string]bool{}
 	add := func(name string) {
-		if !slices.Contains(out, misp.Tag{Name: name}) {
+		switch {
+		case there[name]:
+		case len(out) == misp.MaxTags:
+			e.Losses.Addf(o.ID, "more than %d labels", misp.MaxTags)
+		default:
+			there[name] = true
 			out = append(out, misp.Tag{Name: name})
 		}
 	}
@@ -70,7 +76,7 @@ func (x *exporter) tags(o *stix.Object, e *eventInMaking) []misp.Tag {
 		if ref.Source != attackSource || !strings.HasPrefix(ref.ID, "T") || slices.Contains(told, stix.ExternalRef{Source: attackSource, ID: ref.ID}) {
 			continue
 		}
-		if name := x.techniqueName(ref.ID); name != "" {
+		if name := x.names[ref.ID]; name != "" {
 			add(clusterTag("mitre-attack-pattern", name+" - "+ref.ID))
 		} else {
 			e.Losses.Add(o.ID, "the technique "+ref.ID+" is not among the objects: its name, which the tag has, is not known")
@@ -80,15 +86,6 @@ func (x *exporter) tags(o *stix.Object, e *eventInMaking) []misp.Tag {
 }
 
 func distance(a, b int) int { return max(a-b, b-a) }
-
-func (x *exporter) techniqueName(id string) string {
-	for _, s := range x.list {
-		if s.Object.Type == "attack-pattern" && attackOf(s.Object) == id && !s.Object.Revoked {
-			return s.Object.Name
-		}
-	}
-	return ""
-}
 
 // attackOf is ATT&CK's identifier of an object.
 func attackOf(o *stix.Object) string {
@@ -108,8 +105,8 @@ var galaxyOf = map[string]string{"threat-actor": "threat-actor", "intrusion-set"
 func (x *exporter) cluster(e *eventInMaking, o *stix.Object) {
 	if tag := x.clusterTag(o); tag == "" {
 		e.Losses.Add(o.ID, "MISP has no galaxy for a "+o.Type)
-	} else if !slices.Contains(e.Tags, misp.Tag{Name: tag}) {
-		e.Tags = append(e.Tags, misp.Tag{Name: tag})
+	} else {
+		e.tag(tag)
 	}
 }
 

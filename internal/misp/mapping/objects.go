@@ -70,15 +70,18 @@ func (b *build) draft(typ string) *draft {
 		d.Labels = append(d.Labels, `misp:meta-category="`+b.o.MetaCategory+`"`)
 	}
 	var tags []misp.Tag
+	labels, refs := map[string]bool{}, map[stix.ExternalRef]bool{}
 	for _, a := range b.attributes {
 		tags = append(tags, a.Tags...)
 		for _, label := range b.c.tags(a.Tags, a.Galaxies, a.Path) {
-			if !slices.Contains(d.Labels, label) {
+			if !labels[label] {
+				labels[label] = true
 				d.Labels = append(d.Labels, label)
 			}
 		}
 		for _, t := range techniques(a.Galaxies, a.Tags) {
-			if !slices.Contains(d.External, t) {
+			if !refs[t] {
+				refs[t] = true
 				d.External = append(d.External, t)
 			}
 		}

@@ -104,7 +104,7 @@ func (c *converter) reports() {
 			}
 		}
 		if len(refs) == 0 {
-			if !asks.same(c.asks) || !c.written(c.reportID()) {
+			if !asks.same(c.asks) || !c.ids[c.reportID()] {
 				c.lose(path, "a report about nothing that its readers may see")
 				continue
 			}
@@ -120,10 +120,6 @@ func (c *converter) reports() {
 		d.properties = []stix.Property{{Name: "abstract", Value: r.Name}, {Name: "content", Value: r.Content}, {Name: "object_refs", Value: refs}}
 		c.write(d)
 	}
-}
-
-func (c *converter) written(id string) bool {
-	return slices.ContainsFunc(c.out.Objects, func(s Shared) bool { return s.ID == id })
 }
 
 // relationName is the form of a relationship's type (section 5.1): a-z, 0-9 and dashes.

@@ -167,12 +167,14 @@ func properties(fields []*field, markings []string, emit func(string, []byte)) (
 			p.Value = id
 		case []*thing:
 			var ids []string
+			there := map[string]bool{}
 			for _, t := range v {
 				id, err := t.observe(markings, emit)
 				if err != nil {
 					return nil, err
 				}
-				if !slices.Contains(ids, id) {
+				if !there[id] {
+					there[id] = true
 					ids = append(ids, id)
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -50,6 +49,8 @@ type converter struct {
 	links   map[string]bool    // relationships that have been written
 	techs   []stix.ExternalRef // the event's own
 	refs    []string           // what the report names
+	listed  map[string]bool    // the same
+	ids     map[string]bool    // what has been written
 	narrow  int                // what it does not name because it is for fewer
 	err     error
 }
@@ -65,7 +66,7 @@ var ErrNoTime = errors.New("an event with neither timestamp nor date")
 
 // ToSTIX turns an event into STIX objects.
 func ToSTIX(e *misp.Event, opt Options) (*Result, error) {
-	c := &converter{e: e, opt: opt, primary: map[string]primary{}, people: map[string][]byte{}, seen: map[string]bool{}, links: map[string]bool{}}
+	c := &converter{e: e, opt: opt, primary: map[string]primary{}, people: map[string][]byte{}, listed: map[string]bool{}, ids: map[string]bool{}, seen: map[string]bool{}, links: map[string]bool{}}
 	if c.stamp(e.Timestamp).IsZero() {
 		return nil, fmt.Errorf("event %s: %w", e.UUID, ErrNoTime)
 	}
@@ -183,7 +184,8 @@ func (c *converter) name(id string, a Asks) {
 	switch {
 	case !a.same(c.asks):
 		c.narrow++
-	case !slices.Contains(c.refs, id):
+	case !c.listed[id]:
+		c.listed[id] = true
 		c.refs = append(c.refs, id)
 	}
 }
@@ -208,7 +210,7 @@ func (c *converter) add(id string, raw []byte, a Asks) {
 	if c.seen[key] {
 		return
 	}
-	c.seen[key] = true
+	c.seen[key], c.ids[id] = true, true
 	c.out.Objects = append(c.out.Objects, Shared{id, raw, a})
 }
 
