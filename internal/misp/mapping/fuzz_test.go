@@ -109,6 +109,12 @@ func varies(r *Result, id string) bool {
 }
 
 func valid(t *testing.T, r *Result) {
+	for _, l := range r.Losses.List {
+		// What cannot be built is listed, and there should be no such thing below the limits of STIX objects.
+		if strings.HasPrefix(l.Why, "building ") && !strings.Contains(l.Why, "larger than") {
+			t.Fatal(l)
+		}
+	}
 	for _, s := range r.Objects {
 		o, err := stix.Parse(s.Raw, stix.Limits{})
 		if err != nil {

@@ -110,6 +110,7 @@ func (b *build) observable() {
 	}
 	root := b.thing(tmpl)
 	pattern := root.pattern()
+	root.prune()
 	root.complete()
 	observed := b.observed(root)
 	if observed == nil {
@@ -161,13 +162,13 @@ func (b *build) thing(tmpl template) *thing {
 // rest is in the list of the object's attributes that travels with what it becomes.
 func (b *build) keep(root *thing, a *misp.Attribute) {
 	if a.Data != "" && root != nil && root.typ == "file" && root.get("content_ref") == nil {
-		fields := []*field{say("payload_bin", a.Data)}
-		if a.Type == "malware-sample" {
-			fields = []*field{say("mime_type", "application/zip"), say("payload_bin", a.Data),
-				say("encryption_algorithm", "mime-type-indicated"), say("decryption_key", "infected")}
+		content, err := artifact(a)
+		if err != nil {
+			b.c.lose(a.Path+".data", err.Error())
+		} else {
+			root.fields = append(root.fields, say("content_ref", content))
+			b.stored = a
 		}
-		root.fields = append(root.fields, say("content_ref", newThing("artifact", fields...)))
-		b.stored = a
 	}
 	b.apart(a)
 }

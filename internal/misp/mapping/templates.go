@@ -235,6 +235,15 @@ func registryType(v string) (any, error) {
 	return v, nil
 }
 
+func hive(v string) (any, error) { return fullHive(v), nil }
+
+func platform(v string) (any, error) {
+	if !strings.HasPrefix(v, "cpe:2.3:") {
+		return nil, errors.New("no name of CPE 2.3")
+	}
+	return v, nil
+}
+
 func system(v string) (any, error) {
 	t, err := autonomousSystem(v)
 	if err != nil {
@@ -255,7 +264,7 @@ var templates = map[string]template{
 	"mutex":     {typ: "mutex", rows: map[string]row{"name": at("name", text)}},
 	"asn":       {typ: "autonomous-system", rows: map[string]row{"asn": at("number", system), "description": at("name", text)}},
 	"directory": {typ: "directory", rows: map[string]row{"path": at("path", text), "access-time": at("atime", moment), "creation-time": at("ctime", moment), "modification-time": at("mtime", moment)}},
-	"software": {typ: "software", rows: map[string]row{"name": at("name", text), "cpe": at("cpe", text), "swid": at("swid", text),
+	"software": {typ: "software", rows: map[string]row{"name": at("name", text), "cpe": at("cpe", platform), "swid": at("swid", text),
 		"vendor": at("vendor", text), "version": at("version", text), "language": at("languages[]", text)}},
 	"domain-ip": {typ: "domain-name", rows: map[string]row{"domain": at("value", text), "hostname": at("value", text),
 		"ip": alone(at("resolves_to_refs*>ip.value", text))}},
@@ -282,7 +291,7 @@ var templates = map[string]template{
 		"parent-command-line": at("parent_ref>process.command_line", text), "parent-pid": at("parent_ref>process.pid", whole(0, countless)),
 		"parent-image": fileAt("parent_ref>process.image_ref>file.name"), "child-pid": at("child_refs*>process.pid", whole(0, countless))}},
 	"registry-key": {typ: "windows-registry-key", rows: map[string]row{
-		"key": at("key", text), "name": at("values[].name", text), "data": at("values[].data", text),
+		"key": at("key", hive), "name": at("values[].name", text), "data": at("values[].data", text),
 		"data-type": at("values[].data_type", registryType), "last-modified": at("modified_time", moment)}},
 	"x509": {typ: "x509-certificate", rows: map[string]row{
 		"x509-fingerprint-md5": hashed("MD5"), "x509-fingerprint-sha1": hashed("SHA-1"), "x509-fingerprint-sha256": hashed("SHA-256"),
@@ -330,9 +339,30 @@ func merged(a, b map[string]row) map[string]row {
 	return a
 }
 
-// complete adds what a type must have and MISP does not say.
+// complete adds what a type must have and MISP does not say, and leaves out what is not all there.
 func (t *thing) complete() {
-	if t.typ != "network-traffic" || t.get("protocols") != nil {
+	if t.typ != "network-traffic" {
+		return
+	}
+	t.fields = slices.DeleteFunc(t.fields, func(f *field) bool {
+		switch f.name {
+		case "extensions": // a request has a method and a target (section 6.12.3)
+			extensions, _ := f.value.([]*field)
+			return !slices.ContainsFunc(extensions, func(e *field) bool {
+				request := &thing{}
+				request.fields, _ = e.value.([]*field)
+				return request.get("request_method") != nil && request.get("request_value") != nil
+			})
+		case "end": // it is not before the start (section 6.12)
+			end, _ := f.value.(time.Time)
+			if start := t.get("start"); start != nil {
+				from, _ := start.value.(time.Time)
+				return end.Before(from)
+			}
+		}
+		return false
+	})
+	if t.get("protocols") != nil {
 		return
 	}
 	protocol := "ip"

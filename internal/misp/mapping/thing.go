@@ -201,6 +201,44 @@ func properties(fields []*field, markings []string, emit func(string, []byte)) (
 	return out, nil
 }
 
+// prune leaves out references to what cannot be an object: an address of which only the displayed name is known.
+func (t *thing) prune() {
+	t.fields = pruned(t.fields)
+}
+
+func pruned(fields []*field) []*field {
+	var out []*field
+	for _, f := range fields {
+		switch v := f.value.(type) {
+		case *thing:
+			if v.prune(); !v.whole() {
+				continue
+			}
+		case []*thing:
+			var list []*thing
+			for _, t := range v {
+				if t.prune(); t.whole() {
+					list = append(list, t)
+				}
+			}
+			if len(list) == 0 {
+				continue
+			}
+			f = &field{f.name, list, f.asked}
+		case []*field:
+			f = &field{f.name, pruned(v), f.asked}
+		case [][]*field:
+			var list [][]*field
+			for _, d := range v {
+				list = append(list, pruned(d))
+			}
+			f = &field{f.name, list, f.asked}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
 // whole says whether the specification lets a thing be an object: it has what its type must have (section 6).
 func (t *thing) whole() bool {
 	has := func(names ...string) bool {

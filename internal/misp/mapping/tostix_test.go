@@ -160,3 +160,23 @@ func TestEvent(t *testing.T) {
 		t.Errorf("%+v", r.Event)
 	}
 }
+
+// What cannot be read as its type is kept, and nothing looks for it.
+func TestNonsense(t *testing.T) {
+	for i, a := range []dict{
+		attribute(1, "ip-dst", "300.1.1.1", true), attribute(1, "ip-dst", "fe80::1%eth0", true), attribute(1, "ip-dst|port", "198.51.100.1", true), attribute(1, "ip-dst|port", "198.51.100.1|99999", true),
+		attribute(1, "domain|ip", "evil.example|x", true), attribute(1, "md5", "xyz", true), attribute(1, "filename|md5", "a.exe", true), attribute(1, "AS", "x", true), attribute(1, "mac-address", "00:11", true),
+		attribute(1, "port", "-1", true), attribute(1, "size-in-bytes", "1e9", true), attribute(1, "attachment", "a.png", false, dict{"data": "%%%"}), attribute(1, "stix2-pattern", "[x", true),
+		attribute(1, "ja3-fingerprint-md5", hexOf(32), true), attribute(1, "yara", "rule a {}", false), attribute(1, "user-agent", "x", false),
+	} {
+		r := toSTIX(t, mispEvent(dict{"Attribute": []dict{a}}), Options{})
+		kept := object(t, r, "x-misp-attribute--"+uuidOf(1))
+		if len(r.Losses.List) != 1 || kept.Text("x_misp_value") != a["value"] {
+			t.Errorf("%d: %s, losses %v", i, kept.Raw, r.Losses.List)
+		}
+	}
+	registry := toSTIX(t, mispEvent(dict{"Attribute": []dict{attribute(1, "regkey", `hklm\Run`, true)}}), Options{})
+	if o := object(t, registry, "indicator--"+uuidOf(1)); o.Pattern != `[windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\Run']` {
+		t.Errorf("%s", o.Pattern)
+	}
+}

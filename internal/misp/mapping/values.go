@@ -1,8 +1,10 @@
 package mapping
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -290,27 +292,57 @@ func nameAndHash(name string) func(string, string) (reading, error) {
 func attachment(a *misp.Attribute) (reading, error) {
 	t := file(a.Value, true)
 	if a.Data != "" {
-		t.fields = append(t.fields, say("content_ref", newThing("artifact", say("payload_bin", a.Data))))
+		content, err := artifact(a)
+		if err != nil {
+			return reading{}, err
+		}
+		t.fields = append(t.fields, say("content_ref", content))
 	}
 	return reading{asked: t}, nil
 }
 
-// malwareSample is a file by name and MD5; its bytes are in an archive with MISP's password.
+// malwareSample is a file by name and MD5.
 func malwareSample(a *misp.Attribute) (reading, error) {
 	r, err := pair(nameAndHash("MD5"))(a)
 	if err == nil && a.Data != "" {
-		r.asked.fields = append(r.asked.fields, say("content_ref", newThing("artifact", say("mime_type", "application/zip"),
-			say("payload_bin", a.Data), say("encryption_algorithm", "mime-type-indicated"), say("decryption_key", "infected"))))
+		var content *thing
+		if content, err = artifact(a); err == nil {
+			r.asked.fields = append(r.asked.fields, say("content_ref", content))
+		}
 	}
 	return r, err
 }
 
+// artifact holds an attachment's bytes; those of a malware sample are in an archive with MISP's password.
+func artifact(a *misp.Attribute) (*thing, error) {
+	if _, err := io.Copy(io.Discard, base64.NewDecoder(base64.StdEncoding, strings.NewReader(a.Data))); err != nil || strings.ContainsAny(a.Data, "\r\n") {
+		return nil, errors.New("its attachment is not base64")
+	}
+	if a.Type != "malware-sample" {
+		return newThing("artifact", say("payload_bin", a.Data)), nil
+	}
+	return newThing("artifact", say("mime_type", "application/zip"), say("payload_bin", a.Data),
+		say("encryption_algorithm", "mime-type-indicated"), say("decryption_key", "infected")), nil
+}
+
 func registryKey(value string) (*thing, error) {
-	return newThing("windows-registry-key", ask("key", value)), nil
+	return newThing("windows-registry-key", ask("key", fullHive(value))), nil
 }
 
 func registryValue(first, second string) (reading, error) {
-	return reading{asked: newThing("windows-registry-key", ask("key", first), ask("values", [][]*field{{ask("data", second)}}))}, nil
+	return reading{asked: newThing("windows-registry-key", ask("key", fullHive(first)), ask("values", [][]*field{{ask("data", second)}}))}, nil
+}
+
+var hives = map[string]string{"HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT", "HKU": "HKEY_USERS",
+	"HKCC": "HKEY_CURRENT_CONFIG"}
+
+// fullHive spells a key's hive out, as section 6.17 wants it.
+func fullHive(key string) string {
+	hive, _, _ := strings.Cut(key, `\`)
+	if full := hives[strings.ToUpper(hive)]; full != "" {
+		return full + strings.TrimPrefix(key, hive)
+	}
+	return key
 }
 
 func mutex(value string) (*thing, error) { return newThing("mutex", ask("name", value)), nil }
