@@ -141,7 +141,7 @@ func (x *exporter) relationship(o *stix.Object) {
 		if o.Revoked || !x.open(o, m.event) {
 			continue
 		}
-		if x.tagged(o, m, target) {
+		if x.tagged(o, m, source, how, target) {
 			continue
 		}
 		i := slices.IndexFunc(x.in[target], func(t *made) bool { return t.event == m.event })
@@ -174,12 +174,12 @@ func (x *exporter) refer(m, to *made, o *stix.Object, how string) {
 }
 
 // tagged tells a relationship to a cluster by the cluster's tag.
-func (x *exporter) tagged(o *stix.Object, m *made, target string) bool {
+func (x *exporter) tagged(o *stix.Object, m *made, source, how, target string) bool {
 	a := m.attributeOf()
 	to := x.allowed(target)
 	if to == nil {
-		// ATT&CK's objects are referred to and not written; the labels have their tags.
-		return slices.ContainsFunc(a.Tags, isATTACKTag)
+		// ATT&CK's objects are referred to and not written by us; the labels have their tags.
+		return o.ID == relationID(source, how, target) && slices.ContainsFunc(a.Tags, isATTACKTag)
 	}
 	if len(x.in[target]) > 0 {
 		return false

@@ -272,6 +272,9 @@ func spellings(texts []string) []string {
 		if strings.HasSuffix(folder, `\`) || strings.HasSuffix(folder, "/") {
 			return []string{folder + name}
 		}
+		if strings.Contains(folder, "/") {
+			return []string{folder + "/" + name, folder + `\` + name}
+		}
 		return []string{folder + `\` + name, folder + "/" + name}
 	}
 	switch len(texts) {

@@ -207,11 +207,12 @@ func (x *exporter) report(o *stix.Object) {
 		e.Reports = append(e.Reports, misp.Report{UUID: derived(o.ID, "description"), Name: info, Content: text, Timestamp: e.Timestamp,
 			Sharing: misp.Sharing{Distribution: misp.Inherit}})
 	}
+	_, fromMISP := o.Property("x_misp_analysis")
 	for _, id := range ids(o, "object_refs") {
 		switch named := x.allowed(id); {
 		case named == nil && x.byID[id] != nil: // listed where it was left out
-		case named == nil && slices.ContainsFunc(e.Tags, isATTACKTag) && attackTypes[stix.TypeOf(id)]:
-			// ATT&CK's objects are referred to and not written; the labels have their tags.
+		case named == nil && fromMISP && attackTypes[stix.TypeOf(id)] && slices.ContainsFunc(e.Tags, isATTACKTag):
+			// ATT&CK's objects are referred to and not written by us; the labels have their tags.
 		case named == nil:
 			e.Losses.Add(id, "it is not among the objects")
 		default:
@@ -234,7 +235,7 @@ func tlpTag(t stix.TLP) misp.Tag { return misp.Tag{Name: "tlp:" + strings.ToLowe
 
 // alone puts what is in no event into the one of its creator and day.
 func (x *exporter) alone(o *stix.Object) {
-	if len(x.in[o.ID]) > 0 || !becomes(o) {
+	if len(x.naming[o.ID]) > 0 || !becomes(o) {
 		return
 	}
 	created, modified := times(o)

@@ -183,6 +183,11 @@ func tie(from, to string) string {
 	return "related-to"
 }
 
+// relationID is the identifier of a relationship that events tell of.
+func relationID(source, how, target string) string {
+	return stix.OwnID("relationship", "misp", source, how, target)
+}
+
 // relate writes a relationship, once.
 func (c *converter) relate(source, how, target string, asks Asks) {
 	key := source + " " + how + " " + target
@@ -191,7 +196,7 @@ func (c *converter) relate(source, how, target string, asks Asks) {
 	}
 	c.links[key] = true
 	d := c.draft("relationship", "", c.e.Timestamp, asks)
-	d.ID = stix.OwnID("relationship", "misp", source, how, target)
+	d.ID = relationID(source, how, target)
 	d.properties = []stix.Property{{Name: "relationship_type", Value: how}, {Name: "source_ref", Value: source}, {Name: "target_ref", Value: target}}
 	c.emit(d)
 }
