@@ -23,8 +23,10 @@ func (c *converter) attribute(a *misp.Attribute, outer Asks) {
 	if d == nil {
 		return
 	}
+	if !c.emit(d) {
+		return
+	}
 	c.primary[a.UUID] = primary{d.ID, asks}
-	c.emit(d)
 	c.clusters(d.ID, a.Galaxies, a.Path, asks)
 	c.sightings(d.ID, a.Sightings, asks)
 }
@@ -182,15 +184,17 @@ func (c *converter) observables(t *thing, path string, asks Asks) (ids []string,
 	}
 	var all []made
 	there := map[string]bool{}
-	_, err := t.observe(markings(asks), func(id string, raw []byte) {
+	_, err := t.observe(&observer{markings: markings(asks), emit: func(id string, raw []byte) {
 		if !there[id] {
 			there[id] = true
 			ids = append(ids, id)
 			all = append(all, made{id, raw})
 		}
-	})
+	}, lost: func(typ string, err error) {
+		c.losef(path, "not said of its %s: %v", typ, err)
+	}})
 	if err != nil {
-		c.losef(path, "%v: kept as it is", err)
+		c.losef(path, "no %s: %v: kept as it is", t.typ, err)
 		return nil, false
 	}
 	for _, m := range all {

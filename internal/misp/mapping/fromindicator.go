@@ -53,7 +53,12 @@ func (x *exporter) indicator(e *eventInMaking, o *stix.Object) {
 	var values []value
 	switch o.PatternType {
 	case "stix":
-		values = fromPattern(o)
+		parsed, err := stixpattern.Parse(o.Pattern)
+		if err != nil { // widely used data has such (section 9.3), and no one can look for it
+			e.Losses.Add(o.ID, "its pattern is none: "+err.Error())
+			return
+		}
+		values = fromPattern(o, parsed)
 	case "sigma", "yara", "snort", "suricata":
 		values = []value{{o.PatternType, o.Pattern}}
 	default:
@@ -93,11 +98,7 @@ func (x *exporter) indicator(e *eventInMaking, o *stix.Object) {
 }
 
 // fromPattern gives the attributes that mean what a pattern asks for, or the pattern itself as one.
-func fromPattern(o *stix.Object) []value {
-	parsed, err := stixpattern.Parse(o.Pattern)
-	if err != nil {
-		return []value{{"stix2-pattern", o.Pattern}}
-	}
+func fromPattern(o *stix.Object, parsed stixpattern.Observation) []value {
 	// What came from MISP says which type it was, and its value is its name.
 	if typ := labelled(o, "type"); typ != "" && asks(value{typ, o.Name}, parsed) {
 		return []value{{typ, o.Name}}

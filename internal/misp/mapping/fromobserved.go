@@ -236,7 +236,7 @@ func (x *exporter) original(typ string, graph []*stix.Object, markings, refs []s
 			t = r.asked
 		}
 		var ids []string
-		_, err = t.observe(markings, func(id string, _ []byte) { ids = append(ids, id) })
+		_, err = t.observe(&observer{markings: markings, emit: func(id string, _ []byte) { ids = append(ids, id) }, lost: func(string, error) {}})
 		if err == nil && slices.Equal(sorted(ids), sorted(refs)) {
 			return text, true
 		}

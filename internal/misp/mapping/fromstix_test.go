@@ -68,7 +68,6 @@ func TestPatterns(t *testing.T) {
 		"[process:command_line = 'evil']":                                                              "stix2-pattern",
 		"[autonomous-system:number = 64496]":                                                           "AS AS64496",
 		"[windows-registry-key:key = 'HKEY_USERS\\\\x' AND windows-registry-key:values[*].data = 'v']": `regkey|value HKEY_USERS\x|v`,
-		"[not a pattern": "stix2-pattern",
 	} {
 		events, losses := FromSTIX(native(t, stix.Green, indicatorOf(1, pattern, nil)), ExportOptions{})
 		if len(events) != 1 || len(losses.List) > 0 {
@@ -90,6 +89,28 @@ func TestPatterns(t *testing.T) {
 		if strings.Join(got, ", ") != want || len(uuids) != len(got) || len(got) == 1 && !uuids[uuidOf(1)] {
 			t.Errorf("%s: %q\nwant %s", pattern, got, want)
 		}
+	}
+}
+
+// What is no pattern is no attribute, and that is told.
+func TestNoPattern(t *testing.T) {
+	raw, err := json.Marshal(dict{"type": "indicator", "spec_version": "2.1", "id": "indicator--" + uuidOf(1), "created": "2024-05-01T10:00:00.000Z",
+		"modified": "2024-05-01T10:00:00.000Z", "pattern": "[not a pattern", "pattern_type": "stix", "valid_from": "2024-05-01T10:00:00.000Z"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, losses := FromSTIX([]Source{{parsed(t, raw), stix.Green}}, ExportOptions{})
+	told := losses.List
+	for _, e := range events {
+		told = append(told, e.Losses.List...)
+		if len(e.Attributes) > 0 {
+			t.Errorf("%+v", e.Attributes)
+		}
+	}
+	if !slices.ContainsFunc(told, func(l misp.Loss) bool {
+		return l.Path == "indicator--"+uuidOf(1) && strings.Contains(l.Why, "its pattern is none")
+	}) {
+		t.Errorf("losses %v", told)
 	}
 }
 

@@ -90,8 +90,11 @@ func (b *build) draft(typ string) *draft {
 	return d
 }
 
-// stand makes a STIX object the one that the MISP object and its attributes are referred to by.
-func (b *build) stand(d *draft) {
+// emit writes a STIX object and makes it the one that the MISP object and its attributes are referred to by.
+func (b *build) emit(d *draft) bool {
+	if !b.c.emit(d) {
+		return false
+	}
 	b.main = d.ID
 	b.c.primary[b.o.UUID] = primary{d.ID, b.asks}
 	for _, a := range b.attributes {
@@ -99,6 +102,7 @@ func (b *build) stand(d *draft) {
 		b.c.clusters(d.ID, a.Galaxies, a.Path, b.asks)
 		b.c.sightings(d.ID, a.Sightings, b.asks)
 	}
+	return true
 }
 
 // observable makes the observed data and the indicator of an object that is one.
@@ -116,15 +120,14 @@ func (b *build) observable() {
 	if observed == nil {
 		observed = b.verbatim()
 	}
-	b.c.emit(observed)
 	if pattern == "" {
-		b.stand(observed)
+		b.emit(observed)
 		return
 	}
-	d := b.indicator(pattern, "stix")
-	b.c.emit(d)
-	b.stand(d)
-	b.c.relate(d.ID, "based-on", observed.ID, b.asks)
+	told := b.c.emit(observed)
+	if d := b.indicator(pattern, "stix"); b.emit(d) && told {
+		b.c.relate(d.ID, "based-on", observed.ID, b.asks)
+	}
 }
 
 // thing puts the attributes where the template has a place for them.
@@ -276,9 +279,7 @@ func (b *build) unmapped() {
 	for _, a := range b.attributes {
 		b.apart(a)
 	}
-	d := b.verbatim()
-	b.c.emit(d)
-	b.stand(d)
+	b.emit(b.verbatim())
 }
 
 // verbatim is the object in the form that MISP's own converter gives to one without a mapping.
@@ -330,8 +331,7 @@ func (b *build) rule() bool {
 		}
 	}
 	d.properties = append(d.properties, b.about(kind.relation)...)
-	b.c.emit(d)
-	b.stand(d)
+	b.emit(d)
 	return true
 }
 
@@ -382,7 +382,6 @@ func (b *build) described() bool {
 		}
 	}
 	d.properties = append(d.properties, b.about("")...)
-	b.c.emit(d)
-	b.stand(d)
+	b.emit(d)
 	return true
 }

@@ -141,64 +141,84 @@ func literal(value any) stixpattern.Literal {
 	return stixpattern.Literal{Kind: stixpattern.String, Text: text}
 }
 
-// observe writes the thing and those that it refers to; emit takes each object. It gives the thing's identifier.
-func (t *thing) observe(markings []string, emit func(id string, raw []byte)) (string, error) {
-	properties, err := properties(t.fields, markings, emit)
+// observer takes what things become.
+type observer struct {
+	markings []string
+	emit     func(id string, raw []byte)
+	lost     func(typ string, err error) // a part of a thing that no object can say
+}
+
+// observe writes the thing and those that it refers to, and gives the thing's identifier.
+func (t *thing) observe(to *observer) (id string, err error) {
+	properties := properties(t.fields, to)
+	raw, lost, err := sound(func() (raw []byte, err error) {
+		id, raw, err = stix.Observable(t.typ, to.markings, properties...)
+		return raw, err
+	}, func(path []string) (found bool) {
+		properties, found = without(properties, path)
+		return found
+	})
 	if err != nil {
 		return "", err
 	}
-	id, raw, err := stix.Observable(t.typ, markings, properties...)
-	if err == nil {
-		emit(id, raw)
+	for _, p := range lost {
+		to.lost(t.typ, p)
 	}
-	return id, err
+	to.emit(id, raw)
+	return id, nil
 }
 
-func properties(fields []*field, markings []string, emit func(string, []byte)) ([]stix.Property, error) {
+// listing are the dictionaries whose values are lists: a header may have a field several times (sections 6.6.1 and
+// 6.12.2.1).
+var listing = []string{"additional_header_fields", "request_header"}
+
+// properties writes fields, without references to what cannot be an object.
+func properties(fields []*field, to *observer) []stix.Property {
 	var out []stix.Property
 	for _, f := range fields {
 		p := stix.Property{Name: f.name, Value: f.value}
 		switch v := f.value.(type) {
 		case *thing:
-			id, err := v.observe(markings, emit)
+			id, err := v.observe(to)
 			if err != nil {
-				return nil, err
+				to.lost(v.typ, err)
+				continue
 			}
 			p.Value = id
 		case []*thing:
 			var ids []string
 			there := map[string]bool{}
 			for _, t := range v {
-				id, err := t.observe(markings, emit)
+				id, err := t.observe(to)
 				if err != nil {
-					return nil, err
-				}
-				if !there[id] {
+					to.lost(t.typ, err)
+				} else if !there[id] {
 					there[id] = true
 					ids = append(ids, id)
 				}
 			}
+			if len(ids) == 0 {
+				continue
+			}
 			p.Value = ids
 		case []*field:
-			d, err := properties(v, markings, emit)
-			if err != nil {
-				return nil, err
+			d := properties(v, to)
+			for i := range d {
+				if text, is := d[i].Value.(string); is && slices.Contains(listing, f.name) {
+					d[i].Value = []string{text}
+				}
 			}
 			p.Value = stix.Dict(d)
 		case [][]*field:
 			var list []stix.Dict
 			for _, d := range v {
-				made, err := properties(d, markings, emit)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, made)
+				list = append(list, properties(d, to))
 			}
 			p.Value = list
 		}
 		out = append(out, p)
 	}
-	return out, nil
+	return out
 }
 
 // prune leaves out references to what cannot be an object: an address of which only the displayed name is known.

@@ -171,11 +171,13 @@ func markings(a Asks) []string {
 	return nil
 }
 
-// emit writes a draft and lets the report name it.
-func (c *converter) emit(d *draft) {
-	if c.write(d) {
-		c.name(d.ID, d.asks)
+// emit writes a draft and lets the report name it; false where there can be no such object.
+func (c *converter) emit(d *draft) bool {
+	if !c.write(d) {
+		return false
 	}
+	c.name(d.ID, d.asks)
+	return true
 }
 
 // name lets the report refer to an object, unless that is for fewer than the report: an identifier tells that
@@ -191,7 +193,19 @@ func (c *converter) name(id string, a Asks) {
 }
 
 func (c *converter) write(d *draft) bool {
-	raw, err := c.version(d)
+	_, lost, err := sound(d.encode, d.omit)
+	for _, p := range lost {
+		c.losef(d.ID, "left out: %v", p)
+	}
+	var broken stix.Problem
+	if errors.As(err, &broken) {
+		c.losef(d.ID, "there is no such object: %v", broken)
+		return false
+	}
+	var raw []byte
+	if err == nil {
+		raw, err = c.version(d)
+	}
 	if err != nil {
 		c.lose(c.e.UUID, "building "+d.ID+": "+err.Error())
 		return false
