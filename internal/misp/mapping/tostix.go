@@ -193,7 +193,7 @@ func (c *converter) name(id string, a Asks) {
 }
 
 func (c *converter) write(d *draft) bool {
-	_, lost, err := sound(d.encode, d.omit)
+	raw, lost, err := sound(d.encode, d.omit)
 	for _, p := range lost {
 		c.losef(d.ID, "left out: %v", p)
 	}
@@ -202,9 +202,8 @@ func (c *converter) write(d *draft) bool {
 		c.losef(d.ID, "there is no such object: %v", broken)
 		return false
 	}
-	var raw []byte
 	if err == nil {
-		raw, err = c.version(d)
+		raw, err = c.version(d, raw)
 	}
 	if err != nil {
 		c.lose(c.e.UUID, "building "+d.ID+": "+err.Error())
@@ -228,11 +227,10 @@ func (c *converter) add(id string, raw []byte, a Asks) {
 	c.out.Objects = append(c.out.Objects, Shared{id, raw, a})
 }
 
-// version writes a draft so that it follows what is held of it.
-func (c *converter) version(d *draft) ([]byte, error) {
-	raw, err := d.encode()
-	if err != nil || c.opt.Previous == nil {
-		return raw, err
+// version writes a draft so that it follows what is held of it; raw is the draft by itself.
+func (c *converter) version(d *draft, raw []byte) ([]byte, error) {
+	if c.opt.Previous == nil {
+		return raw, nil
 	}
 	held := c.opt.Previous(d.ID)
 	if held == nil {
