@@ -69,6 +69,8 @@ var packages = map[string]pkg{
 	"internal/entry":             {layer: formats},
 	"internal/seal":              {layer: formats, beside: map[string]string{"internal/entry": "what is sealed is an entry; its header is authenticated"}},
 	"internal/report":            {layer: formats},
+	"internal/misp":              {layer: formats},
+	"internal/misp/mapping":      {layer: formats, beside: map[string]string{"internal/misp": "events become STIX objects and the other way"}},
 	"internal/decode/evtx":       {layer: formats},
 	"internal/decode/jsonl":      {layer: formats},
 	"internal/decode/container":  {layer: formats},
