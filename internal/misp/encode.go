@@ -223,7 +223,8 @@ func (o Org) wire() *wireOrg {
 	if o.UUID == "" {
 		return nil
 	}
-	return &wireOrg{o.UUID, o.Name}
+	w := wireOrg(o)
+	return &w
 }
 
 func (g *SharingGroup) wire() *wireGroup {
@@ -232,7 +233,7 @@ func (g *SharingGroup) wire() *wireGroup {
 	}
 	w := &wireGroup{UUID: g.UUID, Name: g.Name, Active: g.Active, Orgs: []wireGroupOrg{}}
 	for _, o := range g.Orgs {
-		w.Orgs = append(w.Orgs, wireGroupOrg{wireOrg{o.UUID, o.Name}})
+		w.Orgs = append(w.Orgs, wireGroupOrg{wireOrg(o)})
 	}
 	return w
 }

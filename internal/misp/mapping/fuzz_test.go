@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +33,7 @@ func eventSeeds() []string {
 	for _, name := range []string{"file", "email", "process", "registry-key", "ip-port", "http-request", "x509", "domain-ip", "yara", "vulnerability", "unheard-of"} {
 		var parts []dict
 		n := 0
-		for relation := range templates[name].rows {
+		for _, relation := range slices.Sorted(maps.Keys(templates[name].rows)) {
 			n++
 			parts = append(parts, part(100+n, relation, "text", "1", n%2 == 0))
 		}

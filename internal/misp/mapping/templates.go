@@ -375,21 +375,3 @@ func (t *thing) complete() {
 	}
 	t.fields = append(t.fields, say("protocols", []string{protocol}))
 }
-
-// custom names a property for an attribute that STIX has none for (section 11.1: lower case, digits, underscores).
-func custom(relation string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case 'A' <= r && r <= 'Z':
-			return r + 'a' - 'A'
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			return r
-		}
-		return '_'
-	}, relation)
-	const most = 200
-	if len(name) > most {
-		name = name[:most]
-	}
-	return "x_misp_" + name
-}
