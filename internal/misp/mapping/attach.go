@@ -65,6 +65,7 @@ func (x *exporter) sighting(o *stix.Object) {
 		if !x.open(o, m.event) {
 			continue
 		}
+		x.unsaid(m.event, o)
 		if n, has := o.Property("count"); has && string(n) != "1" {
 			m.event.Losses.Add(o.ID, "it counts "+string(n)+": MISP's sightings are single")
 		}
@@ -88,6 +89,7 @@ func (x *exporter) opinion(o *stix.Object) {
 		for _, m := range x.in[id] {
 			found = true
 			if x.open(o, m.event) {
+				x.unsaid(m.event, o)
 				x.see(m, misp.Sighting{UUID: uuidIn(o.ID), Type: misp.FalsePositive, Time: created, Org: x.organisation(o.CreatedBy)})
 			}
 		}
@@ -113,6 +115,7 @@ func (x *exporter) note(o *stix.Object) {
 	}
 	_, modified := times(o)
 	for _, e := range in {
+		x.unsaid(e, o)
 		name := o.Text("abstract")
 		if name == "" {
 			name = "Note of " + modified.Format(time.DateOnly)
@@ -158,6 +161,7 @@ func (x *exporter) relationship(o *stix.Object) {
 }
 
 func (x *exporter) refer(m, to *made, o *stix.Object, how string) {
+	x.unsaid(m.event, o)
 	_, modified := times(o)
 	referenced := ""
 	if to.object >= 0 {

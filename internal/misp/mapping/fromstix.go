@@ -193,6 +193,7 @@ func (x *exporter) report(o *stix.Object) {
 	if o.Revoked {
 		e.Losses.Add(o.ID, "it is revoked, and an event cannot be")
 	}
+	x.unsaid(e, o)
 	e.Extends = o.Text("x_misp_extends")
 	if day := o.Text("x_misp_date"); day != "" {
 		e.Date = day
@@ -345,6 +346,9 @@ func (x *exporter) put(e *eventInMaking, o *stix.Object) {
 // add puts an attribute into an event and remembers that it is an object's.
 func (x *exporter) add(e *eventInMaking, o *stix.Object, a misp.Attribute) {
 	x.adorn(e, o, &a)
+	a.Tags = append(a.Tags, x.tags(o, e)...)
+	x.author(e, o)
+	x.unsaid(e, o)
 	e.Attributes = append(e.Attributes, a)
 	x.in[o.ID] = append(x.in[o.ID], &made{e, -1, len(e.Attributes) - 1})
 }
@@ -357,20 +361,28 @@ func (x *exporter) addObject(e *eventInMaking, o *stix.Object, m misp.Object) {
 	if x.marking[o.ID] > e.marking {
 		m.Distribution = Distribution(x.marking[o.ID])
 	}
+	told := map[string]bool{}
+	for i := range m.Attributes {
+		for _, t := range m.Attributes[i].Tags {
+			told[t.Name] = true
+		}
+	}
+	for _, t := range x.tags(o, e) { // those that none of its attributes had
+		if !told[t.Name] {
+			m.Attributes[0].Tags = append(m.Attributes[0].Tags, t)
+		}
+	}
 	for i := range m.Attributes {
 		a := &m.Attributes[i]
 		at := a.Timestamp
 		if at.IsZero() {
 			at = m.Timestamp
 		}
-		if i == 0 {
-			x.adorn(e, o, a)
-		}
-		a.Timestamp, a.Deleted, a.Distribution = at, m.Deleted, misp.Inherit
-		if i > 0 && x.marking[o.ID] > e.marking {
-			a.Tags = append(a.Tags, tlpTag(x.marking[o.ID]))
-		}
+		x.adorn(e, o, a)
+		a.Timestamp, a.Distribution = at, misp.Inherit
 	}
+	x.author(e, o)
+	x.unsaid(e, o)
 	e.Objects = append(e.Objects, m)
 	at := len(e.Objects) - 1
 	x.in[o.ID] = append(x.in[o.ID], &made{e, at, 0})
@@ -389,7 +401,7 @@ func (x *exporter) addObject(e *eventInMaking, o *stix.Object, m misp.Object) {
 	}
 }
 
-// adorn gives an attribute what every object says of itself.
+// adorn gives an attribute its object's time and marking.
 func (x *exporter) adorn(e *eventInMaking, o *stix.Object, a *misp.Attribute) {
 	_, a.Timestamp = times(o)
 	a.Deleted = o.Revoked
@@ -398,7 +410,10 @@ func (x *exporter) adorn(e *eventInMaking, o *stix.Object, a *misp.Attribute) {
 		a.Distribution = Distribution(marking)
 		a.Tags = append(a.Tags, tlpTag(marking))
 	}
-	a.Tags = append(a.Tags, x.tags(o, e)...)
+}
+
+// author lists a creator that is not the event's.
+func (x *exporter) author(e *eventInMaking, o *stix.Object) {
 	if org := x.organisation(o.CreatedBy); org.UUID != "" && org.UUID != e.Orgc.UUID {
 		e.Losses.Add(o.ID, "it is by "+misp.Shown(org.Name)+": attributes have their event's creator")
 	}

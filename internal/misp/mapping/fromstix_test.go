@@ -248,3 +248,27 @@ func TestDistributionOfMarkings(t *testing.T) {
 		}
 	}
 }
+
+// Nothing that MISP has no place for is lost in silence.
+func TestUnsaid(t *testing.T) {
+	phase := []dict{{"kill_chain_name": "k", "phase_name": "p"}}
+	in := native(t, stix.Green,
+		indicatorOf(1, "[domain-name:value = 'evil.example']", dict{"kill_chain_phases": phase, "indicator_types": []string{"malicious-activity"}, "lang": "en", "x_other": 1,
+			"external_references": []dict{{"source_name": "blog", "url": "https://blog.example"}, {"source_name": "sigma", "external_id": "x"}}}),
+		dict{"type": "malware", "id": "malware--" + uuidOf(2), "name": "x", "is_family": true, "description": "bad", "kill_chain_phases": phase},
+		dict{"type": "file", "id": "file--" + uuidOf(3), "name": "a.exe", "size": 3, "parent_directory_ref": "directory--" + uuidOf(4), "contains_refs": []string{"file--" + uuidOf(5)}},
+		dict{"type": "directory", "id": "directory--" + uuidOf(4), "path": `C:\x`, "path_enc": "cp1252"},
+		dict{"type": "observed-data", "id": "observed-data--" + uuidOf(6), "first_observed": "2024-05-01T10:00:00Z", "last_observed": "2024-05-01T10:00:00Z", "number_observed": 1, "object_refs": []string{"file--" + uuidOf(3), "directory--" + uuidOf(4)}},
+		dict{"type": "sighting", "id": "sighting--" + uuidOf(7), "sighting_of_ref": "indicator--" + uuidOf(1), "summary": true},
+		dict{"type": "opinion", "id": "opinion--" + uuidOf(8), "opinion": "strongly-disagree", "explanation": "ours", "object_refs": []string{"indicator--" + uuidOf(1)}},
+		dict{"type": "note", "id": "note--" + uuidOf(9), "content": "x", "authors": []string{"a"}, "object_refs": []string{"report--" + reportUUID}},
+		reportOf(dict{"created_by_ref": "identity--" + orgUUID, "report_types": []string{"indicator"}}, "indicator--"+uuidOf(1), "malware--"+uuidOf(2), "observed-data--"+uuidOf(6)))
+	events, losses := FromSTIX(in, ExportOptions{})
+	if len(events) != 1 || len(losses.List) > 0 {
+		t.Fatalf("%d events, %v", len(events), losses.List)
+	}
+	wantLosses(t, whys(events[0].Losses), "indicator--"+uuidOf(1)+": MISP has no place for indicator_types, kill_chain_phases, lang, x_other", `its reference to "blog https://blog.example"`,
+		"malware--"+uuidOf(2)+": MISP has no place for description, kill_chain_phases", "file--"+uuidOf(3)+": contains_refs has no place in a MISP object file",
+		"directory--"+uuidOf(4)+": path_enc has no place in a MISP object file", "sighting--"+uuidOf(7)+": MISP has no place for summary", "opinion--"+uuidOf(8)+": MISP has no place for explanation",
+		"note--"+uuidOf(9)+": MISP has no place for authors", "report--"+reportUUID+": MISP has no place for report_types")
+}

@@ -162,10 +162,10 @@ func (c *converter) id(typ, uuid string) string {
 	return stix.OwnID(typ, "misp", uuid)
 }
 
-// markings are what the bytes carry: the tags' TLP. What a reader of the event adds counts for the entry, as with
-// everything that is shared.
+// markings are what the bytes carry: the tags' TLP. What the directory adds marks the entry, as with everything that is
+// shared: the bytes do not change with a configuration.
 func markings(a Asks) []string {
-	if id := a.Marking.MarkingID(); id != "" {
+	if id := a.said.MarkingID(); id != "" {
 		return []string{id}
 	}
 	return nil
