@@ -98,6 +98,13 @@ func Distribution(marking stix.TLP) misp.Distribution {
 }
 
 func (x *exporter) index(list []Source) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s Source) bool {
+		bad := !stix.IsID(s.Object.ID) || stix.TypeOf(s.Object.ID) != s.Object.Type
+		if bad {
+			x.losses.Add(misp.Shown(s.Object.ID), "not an identifier of its type")
+		}
+		return bad
+	})
 	for _, s := range list {
 		x.byID[s.Object.ID] = s.Object
 	}
