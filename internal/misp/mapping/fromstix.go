@@ -27,6 +27,7 @@ func FromSTIX(list []Source, opt ExportOptions) ([]*misp.Event, misp.Losses) {
 	x := &exporter{opt: opt, byID: map[string]*stix.Object{}, marking: map[string]stix.TLP{}, in: map[string][]*made{}, inside: map[string]string{}, days: map[string]*eventInMaking{},
 		naming: map[string][]*eventInMaking{}, names: map[string]string{}}
 	x.index(list)
+	x.raise()
 	for _, s := range x.list {
 		if s.Object.Type == "report" || s.Object.Type == "grouping" {
 			x.report(s.Object)
@@ -139,6 +140,26 @@ func (x *exporter) index(list []Source) {
 	}
 }
 
+// reach is more references than a path of a template has: what is further away is not told with an object.
+const reach = 6
+
+// raise marks what was observed as strictly as the strictest observable that is told with it.
+func (x *exporter) raise() {
+	for range reach {
+		for _, s := range x.list {
+			o := s.Object
+			if o.Type != "observed-data" && !stix.IsObservable(o.Type) {
+				continue
+			}
+			for _, ref := range o.Refs {
+				if to := x.allowed(ref.ID); to != nil && stix.IsObservable(to.Type) {
+					x.marking[o.ID] = x.marking[o.ID].Stricter(x.marking[to.ID])
+				}
+			}
+		}
+	}
+}
+
 // allowed gives an object of the list that may be exported.
 func (x *exporter) allowed(id string) *stix.Object {
 	if _, ok := x.marking[id]; !ok {
@@ -157,7 +178,7 @@ func derived(parts ...string) string {
 func (x *exporter) start(o *stix.Object, uuid, info string) *eventInMaking {
 	created, modified := times(o)
 	e := &eventInMaking{Event: &misp.Event{UUID: uuid, Info: info, Date: created.Format(time.DateOnly), Timestamp: modified,
-		Analysis: 2, ThreatLevel: 4, Orgc: x.organisation(o.CreatedBy)}, marking: x.marking[o.ID], objects: map[string]bool{}, tagged: map[string]bool{}}
+		Analysis: 2, ThreatLevel: 4, Orgc: x.organisation(o.CreatedBy, x.marking[o.ID])}, marking: x.marking[o.ID], objects: map[string]bool{}, tagged: map[string]bool{}}
 	if e.Orgc.UUID == "" {
 		e.Orgc = x.opt.Creator
 	}
@@ -175,9 +196,10 @@ func times(o *stix.Object) (created, modified time.Time) {
 	return created, modified
 }
 
-func (x *exporter) organisation(id string) misp.Org {
-	o := x.byID[id]
-	if o == nil || o.Type != "identity" || o.Name == "" {
+// organisation is whose an object is, as far as an event of some marking may say so.
+func (x *exporter) organisation(id string, marking stix.TLP) misp.Org {
+	o := x.allowed(id)
+	if o == nil || o.Type != "identity" || o.Name == "" || x.marking[id] > marking {
 		return misp.Org{}
 	}
 	return misp.Org{UUID: uuidIn(o.ID), Name: o.Name}
@@ -248,12 +270,12 @@ func (x *exporter) alone(o *stix.Object) {
 	}
 	created, modified := times(o)
 	day := created.Format(time.DateOnly)
-	org := x.organisation(o.CreatedBy)
+	marking := x.marking[o.ID]
+	org := x.organisation(o.CreatedBy, marking)
 	if org.UUID == "" {
 		org = x.opt.Creator
 	}
 	// What is marked differently is in different events, so that a tag of the event is true of all of it.
-	marking := x.marking[o.ID]
 	key := org.UUID + " " + day + " " + marking.String()
 	e := x.days[key]
 	if e == nil {
@@ -421,7 +443,7 @@ func (x *exporter) adorn(e *eventInMaking, o *stix.Object, a *misp.Attribute) {
 
 // author lists a creator that is not the event's.
 func (x *exporter) author(e *eventInMaking, o *stix.Object) {
-	if org := x.organisation(o.CreatedBy); org.UUID != "" && org.UUID != e.Orgc.UUID {
+	if org := x.organisation(o.CreatedBy, e.marking); org.UUID != "" && org.UUID != e.Orgc.UUID {
 		e.Losses.Add(o.ID, "it is by "+misp.Shown(org.Name)+": attributes have their event's creator")
 	}
 }

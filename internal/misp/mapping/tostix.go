@@ -45,7 +45,7 @@ type converter struct {
 
 	primary map[string]primary // MISP UUID -> what stands for it
 	people  map[string][]byte  // identities
-	seen    map[string]bool    // what has been written, by identifier and asks
+	seen    map[string][]byte  // what has been written, by identifier and asks
 	links   map[string]bool    // relationships that have been written
 	techs   []stix.ExternalRef // the event's own
 	refs    []string           // what the report names
@@ -66,7 +66,7 @@ var ErrNoTime = errors.New("an event with neither timestamp nor date")
 
 // ToSTIX turns an event into STIX objects.
 func ToSTIX(e *misp.Event, opt Options) (*Result, error) {
-	c := &converter{e: e, opt: opt, primary: map[string]primary{}, people: map[string][]byte{}, listed: map[string]bool{}, ids: map[string]bool{}, seen: map[string]bool{}, links: map[string]bool{}}
+	c := &converter{e: e, opt: opt, primary: map[string]primary{}, people: map[string][]byte{}, listed: map[string]bool{}, ids: map[string]bool{}, seen: map[string][]byte{}, links: map[string]bool{}}
 	if c.stamp(e.Timestamp).IsZero() {
 		return nil, fmt.Errorf("event %s: %w", e.UUID, ErrNoTime)
 	}
@@ -207,10 +207,13 @@ func (c *converter) write(d *draft) bool {
 
 func (c *converter) add(id string, raw []byte, a Asks) {
 	key := id + " " + strconv.Itoa(int(a.Marking)) + " " + a.Audience.String()
-	if c.seen[key] {
+	if have, twice := c.seen[key]; twice {
+		if !bytes.Equal(have, raw) {
+			c.lose(id, "the event has two things of this UUID: the first counts")
+		}
 		return
 	}
-	c.seen[key], c.ids[id] = true, true
+	c.seen[key], c.ids[id] = raw, true
 	c.out.Objects = append(c.out.Objects, Shared{id, raw, a})
 }
 
