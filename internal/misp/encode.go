@@ -223,7 +223,8 @@ func (o Org) wire() *wireOrg {
 	if o.UUID == "" {
 		return nil
 	}
-	return &wireOrg{o.UUID, o.Name}
+	w := wireOrg(o)
+	return &w
 }
 
 func (g *SharingGroup) wire() *wireGroup {
@@ -237,8 +238,9 @@ func (g *SharingGroup) wire() *wireGroup {
 	return w
 }
 
+// unix leaves out what MISP's seconds cannot say: no time, and times before 1970.
 func unix(t time.Time) string {
-	if t.IsZero() {
+	if t.Unix() <= 0 {
 		return ""
 	}
 	return strconv.FormatInt(t.Unix(), 10)

@@ -184,6 +184,15 @@ func (o *Object) Property(name string) ([]byte, bool) {
 	return nil, false
 }
 
+// Names lists the top-level properties in their order.
+func (o *Object) Names() []string {
+	out := make([]string, len(o.properties))
+	for i, p := range o.properties {
+		out[i] = p.name
+	}
+	return out
+}
+
 // Text gives a top-level string property, "" where it is absent or of another type.
 func (o *Object) Text(name string) string {
 	value, _ := o.Property(name)

@@ -55,15 +55,20 @@ func (x *exporter) sighting(o *stix.Object) {
 			at = t
 		}
 	}
-	who := x.organisation(o.CreatedBy)
-	if refs := ids(o, "where_sighted_refs"); len(refs) > 0 {
-		if org := x.organisation(refs[0]); org.UUID != "" {
-			who = org
-		}
-	}
+	refs := ids(o, "where_sighted_refs")
 	for _, m := range of {
 		if !x.open(o, m.event) {
 			continue
+		}
+		x.unsaid(m.event, o)
+		who := x.organisation(o.CreatedBy, m.event.marking)
+		if len(refs) > 0 {
+			if org := x.organisation(refs[0], m.event.marking); org.UUID != "" {
+				who = org
+			}
+		}
+		if len(refs) > 1 {
+			m.event.Losses.Add(o.ID, "it was seen by several: MISP's sightings have one organisation")
 		}
 		if n, has := o.Property("count"); has && string(n) != "1" {
 			m.event.Losses.Add(o.ID, "it counts "+string(n)+": MISP's sightings are single")
@@ -88,7 +93,8 @@ func (x *exporter) opinion(o *stix.Object) {
 		for _, m := range x.in[id] {
 			found = true
 			if x.open(o, m.event) {
-				x.see(m, misp.Sighting{UUID: uuidIn(o.ID), Type: misp.FalsePositive, Time: created, Org: x.organisation(o.CreatedBy)})
+				x.unsaid(m.event, o)
+				x.see(m, misp.Sighting{UUID: uuidIn(o.ID), Type: misp.FalsePositive, Time: created, Org: x.organisation(o.CreatedBy, m.event.marking)})
 			}
 		}
 	}
@@ -113,6 +119,7 @@ func (x *exporter) note(o *stix.Object) {
 	}
 	_, modified := times(o)
 	for _, e := range in {
+		x.unsaid(e, o)
 		name := o.Text("abstract")
 		if name == "" {
 			name = "Note of " + modified.Format(time.DateOnly)
@@ -158,6 +165,7 @@ func (x *exporter) relationship(o *stix.Object) {
 }
 
 func (x *exporter) refer(m, to *made, o *stix.Object, how string) {
+	x.unsaid(m.event, o)
 	_, modified := times(o)
 	referenced := ""
 	if to.object >= 0 {
@@ -181,11 +189,8 @@ func (x *exporter) tagged(o *stix.Object, m *made, source, how, target string) b
 		// ATT&CK's objects are referred to and not written by us; the labels have their tags.
 		return o.ID == relationID(source, how, target) && slices.ContainsFunc(a.Tags, isATTACKTag)
 	}
-	if len(x.in[target]) > 0 {
-		return false
-	}
 	tag := x.clusterTag(to)
-	if tag == "" {
+	if len(x.in[target]) > 0 || tag == "" || x.marking[target] > m.event.marking {
 		return false
 	}
 	if !slices.Contains(a.Tags, misp.Tag{Name: tag}) {

@@ -85,6 +85,7 @@ func (c *converter) tags(tags []misp.Tag, galaxies []misp.Galaxy, path string) [
 		_, isTLP := tlpName(tag.Name)
 		switch {
 		case isTLP, isCluster(tag.Name, galaxies), slices.Contains(out, tag.Name):
+		case tag.Local && path == "": // listed where its object's labels are made
 		case tag.Local:
 			c.lose(path+".Tag", "the tag "+misp.Shown(tag.Name)+" is local to its instance")
 		default:
@@ -222,6 +223,9 @@ func (c *converter) named(typ string, a *misp.Attribute, asks Asks) *draft {
 	d := c.draft(typ, a.UUID, a.Timestamp, asks)
 	c.common(d, a)
 	d.properties = []stix.Property{{Name: "name", Value: a.Value}, {Name: "description", Value: a.Comment}}
+	if !a.FirstSeen.IsZero() || !a.LastSeen.IsZero() {
+		c.lose(a.Path, "when it was seen first and last")
+	}
 	if typ == "vulnerability" {
 		d.External = append(d.External, vulnerabilityRef(a.Value)...)
 	}
@@ -244,11 +248,13 @@ func (c *converter) unmapped(a *misp.Attribute, asks Asks) *draft {
 	if a.ToIDs {
 		d.properties = append(d.properties, stix.Property{Name: "x_misp_to_ids", Value: true})
 	}
-	if a.Data != "" {
-		d.properties = append(d.properties, stix.Property{Name: "x_misp_data", Value: a.Data})
-	}
+	d.properties = append(d.properties, stix.Property{Name: "x_misp_data", Value: a.Data},
+		stix.Property{Name: "x_misp_first_seen", Value: a.FirstSeen}, stix.Property{Name: "x_misp_last_seen", Value: a.LastSeen})
 	return d
 }
+
+// falsePositive explains the opinion that a false positive becomes.
+const falsePositive = "False positive sighting"
 
 // sightings turn into sightings and, where they call something a false positive, opinions. That something has
 // expired is in its valid_until.
@@ -268,15 +274,18 @@ func (c *converter) sightings(of string, list []misp.Sighting, asks Asks) {
 		case misp.FalsePositive:
 			d := c.draft("opinion", s.UUID, s.Time, asks)
 			d.CreatedBy, d.Created = who, d.Modified
-			d.properties = []stix.Property{{Name: "explanation", Value: "False positive sighting"}, {Name: "opinion", Value: "strongly-disagree"},
+			d.properties = []stix.Property{{Name: "explanation", Value: falsePositive}, {Name: "opinion", Value: "strongly-disagree"},
 				{Name: "object_refs", Value: []string{of}}}
 			if s.Org.Name != "" {
 				d.properties = append(d.properties, stix.Property{Name: "authors", Value: []string{s.Org.Name}})
 			}
 			c.emit(d)
 		case misp.Expired:
-			if stix.TypeOf(of) != "indicator" || s.Time.IsZero() {
-				c.lose(fmt.Sprintf("%s.Sighting[%d]", of, i), "that it has expired: only an indicator has an end")
+			switch path := fmt.Sprintf("%s.Sighting[%d]", of, i); {
+			case stix.TypeOf(of) != "indicator" || s.Time.IsZero():
+				c.lose(path, "that it has expired: only an indicator has an end")
+			case s.Org.UUID != "":
+				c.lose(path, "who says that it has expired")
 			}
 		}
 	}

@@ -66,8 +66,8 @@ func (x *exporter) indicator(e *eventInMaking, o *stix.Object) {
 		return
 	}
 	for _, v := range values {
-		if len(v.text) > longest {
-			e.Losses.Addf(o.ID, "a value of %d bytes: MISP keeps %d", len(v.text), longest)
+		if v.text == "" || len(v.text) > longest {
+			e.Losses.Addf(o.ID, "a value of %d bytes: MISP keeps 1 to %d", len(v.text), longest)
 			return
 		}
 	}

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ func (x *exporter) observation(e *eventInMaking, o, root *stix.Object, uuid stri
 	}
 	m := misp.Object{UUID: uuid, Name: form.name, MetaCategory: form.meta, TemplateUUID: form.uuid, TemplateVersion: form.version, Comment: base.Comment,
 		FirstSeen: base.FirstSeen, LastSeen: base.LastSeen}
-	told := map[string]bool{"type": true, "id": true, "spec_version": true, "object_marking_refs": true, "is_multipart": true, "is_family": true, "defanged": true}
+	told := told{}
 	for _, r := range form.relations {
 		p := templates[form.name].rows[r.typ].path
 		for _, text := range x.at(root, p, told) {
@@ -84,26 +85,31 @@ func (x *exporter) observation(e *eventInMaking, o, root *stix.Object, uuid stri
 				Category: category(r.text, &stix.Object{})})
 		}
 	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(root.Raw, &all) == nil {
-		for _, name := range sortedNames(all) {
-			if !told[name] {
-				e.Losses.Add(root.ID, name+" has no place in a MISP object "+form.name)
-			}
-		}
-	}
+	x.untold(e, root, form.name, told)
 	if len(m.Attributes) > 0 {
 		x.addObject(e, o, m)
 	}
 }
 
-func sortedNames(m map[string]json.RawMessage) []string {
-	var out []string
-	for name := range m {
-		out = append(out, name)
+// told are the properties of observables that a MISP object tells, by the observable's identifier.
+type told map[string]map[string]bool
+
+// untold lists what observables say and a MISP object does not tell.
+func (x *exporter) untold(e *eventInMaking, root *stix.Object, template string, t told) {
+	if t[root.ID] == nil {
+		t[root.ID] = map[string]bool{}
 	}
-	slices.Sort(out)
-	return out
+	for _, id := range slices.Sorted(maps.Keys(t)) {
+		for _, name := range x.byID[id].Names() {
+			switch name {
+			case "type", "id", "spec_version", "object_marking_refs", "is_multipart", "defanged":
+			default:
+				if !t[id][name] {
+					e.Losses.Add(id, name+" has no place in a MISP object "+template)
+				}
+			}
+		}
+	}
 }
 
 // single is the attribute of an observable that says one value.
@@ -164,19 +170,22 @@ func oneOfFile(o *stix.Object, all map[string]any) (value, bool) {
 }
 
 // at gives the texts to which a path leads from an observable.
-func (x *exporter) at(o *stix.Object, p path, told map[string]bool) []string {
+func (x *exporter) at(o *stix.Object, p path, t told) []string {
 	var all map[string]any
 	if len(p) == 0 || json.Unmarshal(o.Raw, &all) != nil {
 		return nil
 	}
-	out := x.follow(all, p)
-	if len(out) > 0 && told != nil {
-		told[p[0].name] = true
+	out := x.follow(all, p, t)
+	if len(out) > 0 {
+		if t[o.ID] == nil {
+			t[o.ID] = map[string]bool{}
+		}
+		t[o.ID][p[0].name] = true
 	}
 	return out
 }
 
-func (x *exporter) follow(v any, p path) []string {
+func (x *exporter) follow(v any, p path, t told) []string {
 	if len(p) == 0 {
 		return scalarTexts(v)
 	}
@@ -196,7 +205,7 @@ func (x *exporter) follow(v any, p path) []string {
 	}
 	for _, e := range list {
 		if s.typ == "" {
-			out = append(out, x.follow(e, p[1:])...)
+			out = append(out, x.follow(e, p[1:], t)...)
 			continue
 		}
 		id, _ := e.(string)
@@ -204,7 +213,7 @@ func (x *exporter) follow(v any, p path) []string {
 		if to == nil || s.typ != "ip" && to.Type != s.typ || s.typ == "ip" && !strings.HasPrefix(to.Type, "ipv") {
 			continue
 		}
-		out = append(out, x.at(to, p[1:], nil)...)
+		out = append(out, x.at(to, p[1:], t)...)
 	}
 	return out
 }

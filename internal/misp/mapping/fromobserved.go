@@ -13,15 +13,18 @@ import (
 
 // kept is what an object of ours keeps of a MISP attribute.
 type kept struct {
-	Type     string `json:"type"`
-	Relation string `json:"object_relation"`
-	Value    string `json:"value"`
-	Category string `json:"category"`
-	Comment  string `json:"comment"`
-	UUID     string `json:"uuid"`
-	Data     string `json:"data"`
-	ToIDs    bool   `json:"to_ids"`
-	Time     int64  `json:"timestamp"`
+	Type     string   `json:"type"`
+	Relation string   `json:"object_relation"`
+	Value    string   `json:"value"`
+	Category string   `json:"category"`
+	Comment  string   `json:"comment"`
+	UUID     string   `json:"uuid"`
+	Data     string   `json:"data"`
+	ToIDs    bool     `json:"to_ids"`
+	Time     int64    `json:"timestamp"`
+	First    string   `json:"first_seen"`
+	Last     string   `json:"last_seen"`
+	Tags     []string `json:"tags"`
 }
 
 // latest is the last second of the year 9999.
@@ -49,6 +52,8 @@ func (x *exporter) keptObject(e *eventInMaking, o *stix.Object) {
 	}
 	m := misp.Object{UUID: uuidIn(o.ID), Name: o.Text("x_misp_name"), MetaCategory: o.Text("x_misp_meta_category"), Comment: o.Text("x_misp_comment"),
 		TemplateUUID: o.Text("x_misp_template_uuid"), TemplateVersion: o.Text("x_misp_template_version")}
+	m.FirstSeen, _ = stix.ParseTime(o.Text("x_misp_first_seen"))
+	m.LastSeen, _ = stix.ParseTime(o.Text("x_misp_last_seen"))
 	if m.Name == "" {
 		e.Losses.Add(o.ID, "x_misp_name is missing")
 		return
@@ -59,6 +64,11 @@ func (x *exporter) keptObject(e *eventInMaking, o *stix.Object) {
 	for _, k := range list {
 		a := misp.Attribute{UUID: strings.ToLower(k.UUID), Type: k.Type, Relation: k.Relation, Value: k.Value, Category: k.Category, Comment: k.Comment,
 			Data: k.Data, ToIDs: k.ToIDs}
+		a.FirstSeen, _ = stix.ParseTime(k.First)
+		a.LastSeen, _ = stix.ParseTime(k.Last)
+		for _, tag := range k.Tags[:min(len(k.Tags), misp.MaxTags)] {
+			a.Tags = append(a.Tags, misp.Tag{Name: tag})
+		}
 		if k.Time > 0 && k.Time < latest {
 			a.Timestamp = time.Unix(k.Time, 0).UTC()
 		}
@@ -109,6 +119,8 @@ func (x *exporter) keptAttribute(e *eventInMaking, o *stix.Object) {
 	if a.Category == "" {
 		a.Category = category(a.Type, o)
 	}
+	a.FirstSeen, _ = stix.ParseTime(o.Text("x_misp_first_seen"))
+	a.LastSeen, _ = stix.ParseTime(o.Text("x_misp_last_seen"))
 	x.add(e, o, a)
 }
 

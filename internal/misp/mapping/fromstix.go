@@ -27,6 +27,7 @@ func FromSTIX(list []Source, opt ExportOptions) ([]*misp.Event, misp.Losses) {
 	x := &exporter{opt: opt, byID: map[string]*stix.Object{}, marking: map[string]stix.TLP{}, in: map[string][]*made{}, inside: map[string]string{}, days: map[string]*eventInMaking{},
 		naming: map[string][]*eventInMaking{}, names: map[string]string{}}
 	x.index(list)
+	x.raise()
 	for _, s := range x.list {
 		if s.Object.Type == "report" || s.Object.Type == "grouping" {
 			x.report(s.Object)
@@ -98,6 +99,13 @@ func Distribution(marking stix.TLP) misp.Distribution {
 }
 
 func (x *exporter) index(list []Source) {
+	list = slices.DeleteFunc(slices.Clone(list), func(s Source) bool {
+		bad := !stix.IsID(s.Object.ID) || stix.TypeOf(s.Object.ID) != s.Object.Type
+		if bad {
+			x.losses.Add(misp.Shown(s.Object.ID), "not an identifier of its type")
+		}
+		return bad
+	})
 	for _, s := range list {
 		x.byID[s.Object.ID] = s.Object
 	}
@@ -132,6 +140,26 @@ func (x *exporter) index(list []Source) {
 	}
 }
 
+// reach is more references than a path of a template has: what is further away is not told with an object.
+const reach = 6
+
+// raise marks what was observed as strictly as the strictest observable that is told with it.
+func (x *exporter) raise() {
+	for range reach {
+		for _, s := range x.list {
+			o := s.Object
+			if o.Type != "observed-data" && !stix.IsObservable(o.Type) {
+				continue
+			}
+			for _, ref := range o.Refs {
+				if to := x.allowed(ref.ID); to != nil && stix.IsObservable(to.Type) {
+					x.marking[o.ID] = x.marking[o.ID].Stricter(x.marking[to.ID])
+				}
+			}
+		}
+	}
+}
+
 // allowed gives an object of the list that may be exported.
 func (x *exporter) allowed(id string) *stix.Object {
 	if _, ok := x.marking[id]; !ok {
@@ -150,7 +178,7 @@ func derived(parts ...string) string {
 func (x *exporter) start(o *stix.Object, uuid, info string) *eventInMaking {
 	created, modified := times(o)
 	e := &eventInMaking{Event: &misp.Event{UUID: uuid, Info: info, Date: created.Format(time.DateOnly), Timestamp: modified,
-		Analysis: 2, ThreatLevel: 4, Orgc: x.organisation(o.CreatedBy)}, marking: x.marking[o.ID], objects: map[string]bool{}, tagged: map[string]bool{}}
+		Analysis: 2, ThreatLevel: 4, Orgc: x.organisation(o.CreatedBy, x.marking[o.ID])}, marking: x.marking[o.ID], objects: map[string]bool{}, tagged: map[string]bool{}}
 	if e.Orgc.UUID == "" {
 		e.Orgc = x.opt.Creator
 	}
@@ -168,9 +196,10 @@ func times(o *stix.Object) (created, modified time.Time) {
 	return created, modified
 }
 
-func (x *exporter) organisation(id string) misp.Org {
-	o := x.byID[id]
-	if o == nil || o.Type != "identity" || o.Name == "" {
+// organisation is whose an object is, as far as an event of some marking may say so.
+func (x *exporter) organisation(id string, marking stix.TLP) misp.Org {
+	o := x.allowed(id)
+	if o == nil || o.Type != "identity" || o.Name == "" || x.marking[id] > marking {
 		return misp.Org{}
 	}
 	return misp.Org{UUID: uuidIn(o.ID), Name: o.Name}
@@ -193,6 +222,7 @@ func (x *exporter) report(o *stix.Object) {
 	if o.Revoked {
 		e.Losses.Add(o.ID, "it is revoked, and an event cannot be")
 	}
+	x.unsaid(e, o)
 	e.Extends = o.Text("x_misp_extends")
 	if day := o.Text("x_misp_date"); day != "" {
 		e.Date = day
@@ -240,12 +270,12 @@ func (x *exporter) alone(o *stix.Object) {
 	}
 	created, modified := times(o)
 	day := created.Format(time.DateOnly)
-	org := x.organisation(o.CreatedBy)
+	marking := x.marking[o.ID]
+	org := x.organisation(o.CreatedBy, marking)
 	if org.UUID == "" {
 		org = x.opt.Creator
 	}
 	// What is marked differently is in different events, so that a tag of the event is true of all of it.
-	marking := x.marking[o.ID]
 	key := org.UUID + " " + day + " " + marking.String()
 	e := x.days[key]
 	if e == nil {
@@ -345,6 +375,9 @@ func (x *exporter) put(e *eventInMaking, o *stix.Object) {
 // add puts an attribute into an event and remembers that it is an object's.
 func (x *exporter) add(e *eventInMaking, o *stix.Object, a misp.Attribute) {
 	x.adorn(e, o, &a)
+	a.Tags = append(a.Tags, x.tags(o, e)...)
+	x.author(e, o)
+	x.unsaid(e, o)
 	e.Attributes = append(e.Attributes, a)
 	x.in[o.ID] = append(x.in[o.ID], &made{e, -1, len(e.Attributes) - 1})
 }
@@ -357,20 +390,28 @@ func (x *exporter) addObject(e *eventInMaking, o *stix.Object, m misp.Object) {
 	if x.marking[o.ID] > e.marking {
 		m.Distribution = Distribution(x.marking[o.ID])
 	}
+	told := map[string]bool{}
+	for i := range m.Attributes {
+		for _, t := range m.Attributes[i].Tags {
+			told[t.Name] = true
+		}
+	}
+	for _, t := range x.tags(o, e) { // those that none of its attributes had
+		if !told[t.Name] {
+			m.Attributes[0].Tags = append(m.Attributes[0].Tags, t)
+		}
+	}
 	for i := range m.Attributes {
 		a := &m.Attributes[i]
 		at := a.Timestamp
 		if at.IsZero() {
 			at = m.Timestamp
 		}
-		if i == 0 {
-			x.adorn(e, o, a)
-		}
-		a.Timestamp, a.Deleted, a.Distribution = at, m.Deleted, misp.Inherit
-		if i > 0 && x.marking[o.ID] > e.marking {
-			a.Tags = append(a.Tags, tlpTag(x.marking[o.ID]))
-		}
+		x.adorn(e, o, a)
+		a.Timestamp, a.Distribution = at, misp.Inherit
 	}
+	x.author(e, o)
+	x.unsaid(e, o)
 	e.Objects = append(e.Objects, m)
 	at := len(e.Objects) - 1
 	x.in[o.ID] = append(x.in[o.ID], &made{e, at, 0})
@@ -389,7 +430,7 @@ func (x *exporter) addObject(e *eventInMaking, o *stix.Object, m misp.Object) {
 	}
 }
 
-// adorn gives an attribute what every object says of itself.
+// adorn gives an attribute its object's time and marking.
 func (x *exporter) adorn(e *eventInMaking, o *stix.Object, a *misp.Attribute) {
 	_, a.Timestamp = times(o)
 	a.Deleted = o.Revoked
@@ -398,8 +439,11 @@ func (x *exporter) adorn(e *eventInMaking, o *stix.Object, a *misp.Attribute) {
 		a.Distribution = Distribution(marking)
 		a.Tags = append(a.Tags, tlpTag(marking))
 	}
-	a.Tags = append(a.Tags, x.tags(o, e)...)
-	if org := x.organisation(o.CreatedBy); org.UUID != "" && org.UUID != e.Orgc.UUID {
+}
+
+// author lists a creator that is not the event's.
+func (x *exporter) author(e *eventInMaking, o *stix.Object) {
+	if org := x.organisation(o.CreatedBy, e.marking); org.UUID != "" && org.UUID != e.Orgc.UUID {
 		e.Losses.Add(o.ID, "it is by "+misp.Shown(org.Name)+": attributes have their event's creator")
 	}
 }

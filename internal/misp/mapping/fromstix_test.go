@@ -270,3 +270,59 @@ func TestDistributionOfMarkings(t *testing.T) {
 		}
 	}
 }
+
+// Nothing that MISP has no place for is lost in silence.
+func TestUnsaid(t *testing.T) {
+	phase := []dict{{"kill_chain_name": "k", "phase_name": "p"}}
+	in := native(t, stix.Green,
+		indicatorOf(1, "[domain-name:value = 'evil.example']", dict{"kill_chain_phases": phase, "indicator_types": []string{"malicious-activity"}, "lang": "en", "x_other": 1,
+			"external_references": []dict{{"source_name": "blog", "url": "https://blog.example"}, {"source_name": "sigma", "external_id": "x"}}}),
+		dict{"type": "malware", "id": "malware--" + uuidOf(2), "name": "x", "is_family": true, "description": "bad", "kill_chain_phases": phase},
+		dict{"type": "file", "id": "file--" + uuidOf(3), "name": "a.exe", "size": 3, "parent_directory_ref": "directory--" + uuidOf(4), "contains_refs": []string{"file--" + uuidOf(5)}},
+		dict{"type": "directory", "id": "directory--" + uuidOf(4), "path": `C:\x`, "path_enc": "windows-1252"},
+		dict{"type": "observed-data", "id": "observed-data--" + uuidOf(6), "first_observed": "2024-05-01T10:00:00Z", "last_observed": "2024-05-01T10:00:00Z", "number_observed": 1, "object_refs": []string{"file--" + uuidOf(3), "directory--" + uuidOf(4)}},
+		dict{"type": "sighting", "id": "sighting--" + uuidOf(7), "sighting_of_ref": "indicator--" + uuidOf(1), "summary": true},
+		dict{"type": "opinion", "id": "opinion--" + uuidOf(8), "opinion": "strongly-disagree", "explanation": "ours", "object_refs": []string{"indicator--" + uuidOf(1)}},
+		dict{"type": "note", "id": "note--" + uuidOf(9), "content": "x", "authors": []string{"a"}, "object_refs": []string{"report--" + reportUUID}},
+		reportOf(dict{"created_by_ref": "identity--" + orgUUID, "report_types": []string{"indicator"}}, "indicator--"+uuidOf(1), "malware--"+uuidOf(2), "observed-data--"+uuidOf(6)))
+	events, losses := FromSTIX(in, ExportOptions{})
+	if len(events) != 1 || len(losses.List) > 0 {
+		t.Fatalf("%d events, %v", len(events), losses.List)
+	}
+	wantLosses(t, whys(events[0].Losses), "indicator--"+uuidOf(1)+": MISP has no place for indicator_types, kill_chain_phases, lang, x_other", `its reference to "blog https://blog.example"`,
+		"malware--"+uuidOf(2)+": MISP has no place for description, kill_chain_phases", "file--"+uuidOf(3)+": contains_refs has no place in a MISP object file",
+		"directory--"+uuidOf(4)+": path_enc has no place in a MISP object file", "sighting--"+uuidOf(7)+": MISP has no place for summary", "opinion--"+uuidOf(8)+": MISP has no place for explanation",
+		"note--"+uuidOf(9)+": MISP has no place for authors", "report--"+reportUUID+": MISP has no place for report_types")
+}
+
+// Nothing is told in an event that is marked less strictly.
+func TestExportKeepsMarkings(t *testing.T) {
+	amber := dict{"object_marking_refs": []string{stix.Amber.MarkingID()}}
+	with := func(d dict) dict {
+		for k, v := range amber {
+			d[k] = v
+		}
+		return d
+	}
+	in := native(t, stix.Green,
+		with(dict{"type": "identity", "id": "identity--" + orgUUID, "name": "Secret org"}),
+		with(dict{"type": "threat-actor", "id": "threat-actor--" + uuidOf(1), "name": "Secret actor"}),
+		with(dict{"type": "directory", "id": "directory--" + uuidOf(2), "path": "/secret"}),
+		dict{"type": "file", "id": "file--" + uuidOf(3), "name": "a.exe", "parent_directory_ref": "directory--" + uuidOf(2)},
+		dict{"type": "observed-data", "id": "observed-data--" + uuidOf(4), "first_observed": "2024-05-01T10:00:00Z", "last_observed": "2024-05-01T10:00:00Z", "number_observed": 1, "object_refs": []string{"file--" + uuidOf(3), "directory--" + uuidOf(2)}},
+		indicatorOf(5, "[domain-name:value = 'evil.example']", dict{"created_by_ref": "identity--" + orgUUID}),
+		dict{"type": "relationship", "id": "relationship--" + uuidOf(6), "relationship_type": "indicates", "source_ref": "indicator--" + uuidOf(5), "target_ref": "threat-actor--" + uuidOf(1)},
+		reportOf(nil, "threat-actor--"+uuidOf(1), "observed-data--"+uuidOf(4), "indicator--"+uuidOf(5)))
+	events, _ := FromSTIX(in, ExportOptions{Creator: misp.Org{UUID: memberUUID, Name: "us"}})
+	if len(events) != 1 || events[0].Orgc.Name != "us" || len(events[0].Objects) != 1 {
+		t.Fatalf("%d events", len(events))
+	}
+	o := &events[0].Objects[0]
+	if o.Distribution != misp.Community || !slices.Contains(o.Attributes[0].Tags, misp.Tag{Name: "tlp:amber"}) {
+		t.Errorf("%+v", o)
+	}
+	events[0].Objects = nil
+	if raw, err := events[0].Encode(); err != nil || strings.Contains(string(raw), "ecret") {
+		t.Errorf("%s %v", raw, err)
+	}
+}

@@ -103,6 +103,11 @@ var galaxyOf = map[string]string{"threat-actor": "threat-actor", "intrusion-set"
 
 // cluster tags the event with what an object is a cluster of.
 func (x *exporter) cluster(e *eventInMaking, o *stix.Object) {
+	if x.marking[o.ID] > e.marking {
+		e.Losses.Add(o.ID, "it is marked stricter than its event, and a tag has no marking in MISP")
+		return
+	}
+	x.unsaid(e, o)
 	if tag := x.clusterTag(o); tag == "" {
 		e.Losses.Add(o.ID, "MISP has no galaxy for a "+o.Type)
 	} else {

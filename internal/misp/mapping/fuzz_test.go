@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +34,7 @@ func eventSeeds() []string {
 	for _, name := range []string{"file", "email", "process", "registry-key", "ip-port", "http-request", "x509", "domain-ip", "yara", "vulnerability", "unheard-of"} {
 		var parts []dict
 		n := 0
-		for relation := range templates[name].rows {
+		for _, relation := range slices.Sorted(maps.Keys(templates[name].rows)) {
 			n++
 			parts = append(parts, part(100+n, relation, "text", "1", n%2 == 0))
 		}
@@ -57,6 +59,17 @@ func TestSeeds(t *testing.T) {
 		}); err != nil {
 			t.Error(err)
 		}
+	}
+	bundled := 0
+	for _, seed := range bundleSeeds() {
+		list, err := stix.ParseBundle([]byte(seed), stix.Limits{})
+		if err != nil {
+			t.Error(err)
+		}
+		bundled += len(list)
+	}
+	if len(bundleSeeds()) < 4 || bundled < 14 {
+		t.Errorf("%d objects", bundled)
 	}
 	if n := len(eventSeeds()); n < 14 || attributes < len(samples)+10 || objects < 11 {
 		t.Errorf("%d seeds with %d attributes and %d objects", n, attributes, objects)
@@ -157,6 +170,59 @@ func exported(t *testing.T, r *Result) {
 			t.Fatalf("%s: %v", raw, err)
 		}
 	}
+}
+
+// bundleSeeds are objects of other tools.
+func bundleSeeds() []string {
+	var out []string
+	for _, list := range [][]dict{
+		{indicatorOf(1, "[ipv4-addr:value = '198.51.100.1' OR domain-name:value = 'a.example']", dict{"name": "n"}), indicatorOf(2, "x", dict{"pattern_type": "sigma"}), reportOf(nil, "indicator--"+uuidOf(1))},
+		{{"type": "file", "id": "file--" + uuidOf(3), "hashes": dict{"MD5": hexOf(32)}, "parent_directory_ref": "directory--" + uuidOf(4)}, {"type": "directory", "id": "directory--" + uuidOf(4), "path": "/x", "contains_refs": []string{"file--" + uuidOf(3)}},
+			{"type": "observed-data", "id": "observed-data--" + uuidOf(5), "object_refs": []string{"file--" + uuidOf(3), "directory--" + uuidOf(4)}, "number_observed": 1, "x_misp_attributes": []dict{{"type": "md5", "value": "v", "object_relation": "md5"}}, "x_misp_name": "file"},
+			{"type": "observed-data", "id": "observed-data--" + uuidOf(6), "object_refs": []string{"file--" + uuidOf(3)}, "labels": []string{`misp:type="md5"`}}},
+		{{"type": "sighting", "id": "sighting--" + uuidOf(7), "sighting_of_ref": "indicator--" + uuidOf(1)}, {"type": "opinion", "id": "opinion--" + uuidOf(8), "opinion": "disagree", "object_refs": []string{"indicator--" + uuidOf(1)}},
+			{"type": "relationship", "id": "relationship--" + uuidOf(9), "source_ref": "indicator--" + uuidOf(1), "target_ref": "x", "relationship_type": "y"}, indicatorOf(1, "[mutex:name = 'm']", nil)},
+		{{"type": "indicator", "id": "x"}, {"type": "identity", "id": "identity--1", "name": "n"}, {"type": "x-misp-object", "id": "x-misp-object--" + uuidOf(1), "x_misp_attributes": 7}, {"type": "x-misp-attribute", "id": "x-misp-attribute--" + uuidOf(2), "x_misp_type": "t", "x_misp_value": "v"}},
+	} {
+		data, err := json.Marshal(list)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, string(data))
+	}
+	return out
+}
+
+// FuzzFromSTIX checks that any objects give events that can be read.
+func FuzzFromSTIX(f *testing.F) {
+	for _, s := range bundleSeeds() {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		list, err := stix.ParseBundle(data, stix.Limits{})
+		if err != nil {
+			return
+		}
+		var in []Source
+		for i, o := range list {
+			in = append(in, Source{o, stix.TLP(i % 6)})
+		}
+		events, _ := FromSTIX(in, ExportOptions{})
+		for _, e := range events {
+			raw, err := e.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := misp.Decode(bytes.NewReader(raw), misp.Limits{}, func(read *misp.Event) error {
+				if len(read.Attributes) != len(e.Attributes) || len(read.Objects) != len(e.Objects) {
+					t.Fatalf("%d of %d attributes, %d of %d objects, %v: %s", len(read.Attributes), len(e.Attributes), len(read.Objects), len(e.Objects), read.Losses.List, raw)
+				}
+				return nil
+			}); err != nil {
+				t.Fatalf("%s: %v", raw, err)
+			}
+		}
+	})
 }
 
 func BenchmarkToSTIX(b *testing.B) {

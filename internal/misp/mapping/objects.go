@@ -232,11 +232,13 @@ func (b *build) about(without string) []stix.Property {
 		if !a.Timestamp.IsZero() {
 			e = append(e, stix.Property{Name: "timestamp", Value: a.Timestamp.Unix()})
 		}
-		list = append(list, e)
+		list = append(list, append(e, stix.Property{Name: "first_seen", Value: a.FirstSeen}, stix.Property{Name: "last_seen", Value: a.LastSeen},
+			stix.Property{Name: "tags", Value: b.c.tags(a.Tags, a.Galaxies, "")}))
 	}
 	return []stix.Property{{Name: "x_misp_name", Value: b.o.Name}, {Name: "x_misp_attributes", Value: list},
 		{Name: "x_misp_comment", Value: b.o.Comment}, {Name: "x_misp_meta_category", Value: b.o.MetaCategory},
-		{Name: "x_misp_template_uuid", Value: b.o.TemplateUUID}, {Name: "x_misp_template_version", Value: b.o.TemplateVersion}}
+		{Name: "x_misp_template_uuid", Value: b.o.TemplateUUID}, {Name: "x_misp_template_version", Value: b.o.TemplateVersion},
+		{Name: "x_misp_first_seen", Value: b.o.FirstSeen}, {Name: "x_misp_last_seen", Value: b.o.LastSeen}}
 }
 
 func (b *build) indicator(pattern, language string) *draft {

@@ -16,6 +16,8 @@ type Asks struct {
 	Marking  stix.TLP
 	Audience policy.Audience
 	Why      string
+
+	said stix.TLP // what tags alone say
 }
 
 func (a Asks) same(b Asks) bool {
@@ -46,7 +48,8 @@ func (d Directory) Asks(e *misp.Event) Asks {
 	if why == "" {
 		why = reason
 	}
-	return closed(Asks{marking, audience, why})
+	said, _ := d.marking(stix.None, e.Tags)
+	return closed(Asks{marking, audience, why, said})
 }
 
 // Within narrows what an event or object asks for to what a part of it asks for: the stricter marking, the
@@ -69,7 +72,8 @@ func (d Directory) Within(outer Asks, s misp.Sharing, tags []misp.Tag) Asks {
 	case unnamed(outer.Marking, marking, both):
 		why = fmt.Sprintf("TLP:%s: %v", marking, policy.ErrNoAudience)
 	}
-	return closed(Asks{marking, both, why})
+	said, _ := d.marking(outer.said, tags)
+	return closed(Asks{marking, both, why, said})
 }
 
 // closed makes an audience that the marking does not allow nobody.
@@ -82,7 +86,7 @@ func closed(a Asks) Asks {
 		return a
 	}
 	if err := policy.CheckPublish(a.Marking, a.Audience); err != nil {
-		return Asks{a.Marking, policy.Audience{}, err.Error()}
+		return Asks{a.Marking, policy.Audience{}, err.Error(), a.said}
 	}
 	return a
 }

@@ -140,3 +140,18 @@ func TestWithin(t *testing.T) {
 		t.Errorf("%s", a)
 	}
 }
+
+// What the directory adds marks the entry: the bytes do not change with a configuration.
+func TestMarkingOfTheFeed(t *testing.T) {
+	event := mispEvent(dict{"Tag": []dict{{"name": "tlp:clear"}}, "Attribute": []dict{attribute(1, "domain", "evil.example", true)}})
+	a := toSTIX(t, event, Options{})
+	b := toSTIX(t, event, Options{Directory: Directory{Marking: stix.Green}})
+	for i := range a.Objects {
+		if string(a.Objects[i].Raw) != string(b.Objects[i].Raw) {
+			t.Errorf("%s\n%s", a.Objects[i].Raw, b.Objects[i].Raw)
+		}
+		if a.Objects[i].Marking != stix.Clear || b.Objects[i].Marking != stix.Green {
+			t.Errorf("TLP:%s and TLP:%s", a.Objects[i].Marking, b.Objects[i].Marking)
+		}
+	}
+}

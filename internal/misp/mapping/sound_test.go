@@ -99,7 +99,7 @@ func TestHeaders(t *testing.T) {
 	for _, value := range []string{`"m"`, `["m"]`, `["m","n"]`} {
 		o := parsed(t, []byte(`{"type":"email-message","spec_version":"2.1","id":"email-message--`+uuidOf(1)+`","is_multipart":false,"subject":"s","additional_header_fields":{"X-Mailer":`+value+`}}`))
 		x := &exporter{}
-		got := x.at(o, templates["email"].rows["x-mailer"].path, nil)
+		got := x.at(o, templates["email"].rows["x-mailer"].path, told{})
 		if want := strings.Split(strings.Trim(value, `[]"`), `","`); !slices.Equal(got, want) {
 			t.Errorf("%s: %q", value, got)
 		}

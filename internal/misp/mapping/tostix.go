@@ -45,7 +45,7 @@ type converter struct {
 
 	primary map[string]primary // MISP UUID -> what stands for it
 	people  map[string][]byte  // identities
-	seen    map[string]bool    // what has been written, by identifier and asks
+	seen    map[string][]byte  // what has been written, by identifier and asks
 	links   map[string]bool    // relationships that have been written
 	techs   []stix.ExternalRef // the event's own
 	refs    []string           // what the report names
@@ -66,7 +66,7 @@ var ErrNoTime = errors.New("an event with neither timestamp nor date")
 
 // ToSTIX turns an event into STIX objects.
 func ToSTIX(e *misp.Event, opt Options) (*Result, error) {
-	c := &converter{e: e, opt: opt, primary: map[string]primary{}, people: map[string][]byte{}, listed: map[string]bool{}, ids: map[string]bool{}, seen: map[string]bool{}, links: map[string]bool{}}
+	c := &converter{e: e, opt: opt, primary: map[string]primary{}, people: map[string][]byte{}, listed: map[string]bool{}, ids: map[string]bool{}, seen: map[string][]byte{}, links: map[string]bool{}}
 	if c.stamp(e.Timestamp).IsZero() {
 		return nil, fmt.Errorf("event %s: %w", e.UUID, ErrNoTime)
 	}
@@ -162,10 +162,10 @@ func (c *converter) id(typ, uuid string) string {
 	return stix.OwnID(typ, "misp", uuid)
 }
 
-// markings are what the bytes carry: the tags' TLP. What a reader of the event adds counts for the entry, as with
-// everything that is shared.
+// markings are what the bytes carry: the tags' TLP. What the directory adds marks the entry, as with everything that is
+// shared: the bytes do not change with a configuration.
 func markings(a Asks) []string {
-	if id := a.Marking.MarkingID(); id != "" {
+	if id := a.said.MarkingID(); id != "" {
 		return []string{id}
 	}
 	return nil
@@ -220,10 +220,13 @@ func (c *converter) write(d *draft) bool {
 
 func (c *converter) add(id string, raw []byte, a Asks) {
 	key := id + " " + strconv.Itoa(int(a.Marking)) + " " + a.Audience.String()
-	if c.seen[key] {
+	if have, twice := c.seen[key]; twice {
+		if !bytes.Equal(have, raw) {
+			c.lose(id, "the event has two things of this UUID: the first counts")
+		}
 		return
 	}
-	c.seen[key], c.ids[id] = true, true
+	c.seen[key], c.ids[id] = raw, true
 	c.out.Objects = append(c.out.Objects, Shared{id, raw, a})
 }
 
