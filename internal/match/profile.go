@@ -42,8 +42,9 @@ func (e *Engine) Costs() []RuleCost {
 	var out []RuleCost
 	live := e.live.Load()
 	for r, filed := range live.filing() {
+		held := r.costs.held.Load() // before looked, which is counted first
 		if looked := r.costs.looked.Load(); looked > 0 && r.unit.in(live.version) {
-			out = append(out, RuleCost{r.unit.Key, r.Attribution, looked, r.costs.held.Load(), time.Duration(r.costs.nanoseconds.Load()), filed, r})
+			out = append(out, RuleCost{r.unit.Key, r.Attribution, looked, held, time.Duration(r.costs.nanoseconds.Load()), filed, r})
 		}
 	}
 	slices.SortFunc(out, func(a, b RuleCost) int {

@@ -224,6 +224,9 @@ func FuzzTokens(f *testing.F) {
 
 // TestSearchAllocatesNothing: an event that meets nothing costs no memory.
 func TestSearchAllocatesNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("under the race detector a pool forgets what it is given, now and then")
+	}
 	u := &unit{}
 	for _, line := range []string{"other.example", "198.51.100.0/24", "2001:db8::7", "http://other.example/x", "b@other.example",
 		"d41d8cd98f00b204e9800998ecf8427f", "da39a3ee5e6b4b0d3255bfef95601890afd80708"} {
