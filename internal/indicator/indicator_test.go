@@ -253,6 +253,7 @@ func FuzzParseLine(f *testing.F) {
 			f.Add(tt.in)
 		}
 	}
+	f.Add("../A")
 	f.Fuzz(func(t *testing.T, s string) {
 		ind, ok, err := ParseLine(s)
 		if err != nil || !ok {

@@ -88,7 +88,9 @@ func ParseLine(line string) (ind Indicator, ok bool, err error) {
 	if strings.ContainsAny(value, " \t") {
 		return ind, false, fmt.Errorf("%s: want one value a line", show(value))
 	}
-	ind, err = recognise(value)
+	if ind, err = recognise(value); err == nil {
+		err = ind.Check() // such as "../a", whose host is none once its dot is taken away
+	}
 	return ind, err == nil, err
 }
 
