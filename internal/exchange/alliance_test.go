@@ -187,6 +187,13 @@ func (r *roll) set(m *federation.Membership) {
 	r.changed = make(chan struct{})
 }
 
+// looks counts the times that somebody wanted to learn.
+func (r *roll) looks() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.learned
+}
+
 func (r *roll) Learn(ctx context.Context, from Peer, news News) error {
 	r.mu.Lock()
 	r.learned++

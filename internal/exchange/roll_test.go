@@ -182,8 +182,8 @@ func TestRosterThatIsNone(t *testing.T) {
 			t.Fatal("read without trying to learn the roster")
 		}
 		time.Sleep(time.Minute)
-		if m := n.status("a"); m.State != "live" || !n.isLive("a", 1) || n.roll.learned > 20 {
-			t.Fatalf("asked %d times: %+v", n.roll.learned, m)
+		if m := n.status("a"); m.State != "live" || !n.isLive("a", 1) || n.roll.looks() > 20 {
+			t.Fatalf("asked %d times: %+v", n.roll.looks(), m)
 		}
 	})
 }
@@ -213,8 +213,8 @@ func TestNewsThatFail(t *testing.T) {
 		if m := n.status("a"); m.State != "live" || m.Applied != w.size() || p.count("stream") != 1 {
 			t.Fatalf("%d streams: %+v", p.count("stream"), m)
 		}
-		if n.roll.learned == 0 || n.roll.learned > flood/50 {
-			t.Fatalf("%d looks at %d news", n.roll.learned, flood)
+		if n.roll.looks() == 0 || n.roll.looks() > flood/50 {
+			t.Fatalf("%d looks at %d news", n.roll.looks(), flood)
 		}
 		// What was promised is learned once it can be, without new news.
 		n.roll.mu.Lock()
