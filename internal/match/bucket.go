@@ -45,7 +45,7 @@ type segment struct {
 // Limits of what has not been merged.
 const (
 	// deltaSize is how many rules are compiled anew with each rule that arrives.
-	deltaSize = 32
+	deltaSize = 16
 	// deltaValues bounds the same by the rules' values: some rules have a thousand.
 	deltaValues = 1000
 	// maxSegments is how many segments a bucket has before a writer merges them itself.
