@@ -18,6 +18,7 @@ type Membership struct {
 	Roster   *roster.Roster
 	Hash     string // of Roster
 	cards    map[string]card
+	held     map[string]uint64 // sequences of the cards of those listed
 	denied   map[string]bool
 	pins     map[string]string // TLS pin -> member, of every card held
 	pin      PinFunc
@@ -43,6 +44,7 @@ func Found(note []byte, denied []string, pin PinFunc) (*Membership, error) {
 	for _, d := range denied {
 		m.denied[d] = true
 	}
+	m.count()
 	return m, nil
 }
 
@@ -78,6 +80,7 @@ func (m *Membership) WithRoster(note []byte) (*Membership, error) {
 	c := m.clone()
 	c.Roster, c.Hash = r, hash
 	c.dropUnpinned()
+	c.count()
 	return c, nil
 }
 
@@ -140,6 +143,7 @@ func (m *Membership) WithCard(note []byte, now time.Time) (*Membership, *roster.
 	c := m.clone()
 	maps.DeleteFunc(c.pins, func(_, owner string) bool { return owner == next.Member })
 	c.cards[next.Member], c.pins[pin] = card{next, hash, delegation.Identity}, next.Member
+	c.count()
 	return c, next, nil
 }
 
@@ -149,15 +153,18 @@ func (m *Membership) Card(member string) *roster.Card { return m.cards[member].C
 // CardHash is the hash of a member's newest card; empty if none is held.
 func (m *Membership) CardHash(member string) string { return m.cards[member].hash }
 
-// Sequences lists the newest card's sequence of every member that is listed.
-func (m *Membership) Sequences() map[string]uint64 {
-	out := map[string]uint64{}
-	for id, c := range m.cards {
-		if _, listed := m.Roster.Member(id); listed {
-			out[id] = c.Sequence
+// Sequences lists the newest card's sequence of every member that is listed. It belongs to the membership:
+// whoever asks must not change it.
+func (m *Membership) Sequences() map[string]uint64 { return m.held }
+
+// count makes what Sequences gives.
+func (m *Membership) count() {
+	m.held = make(map[string]uint64, len(m.cards))
+	for _, member := range m.Roster.Members {
+		if c, has := m.cards[member.ID]; has {
+			m.held[member.ID] = c.Sequence
 		}
 	}
-	return out
 }
 
 // Excluded says why this node has no dealings with a member; nil if it has.

@@ -29,6 +29,8 @@ type roll struct {
 	now     atomic.Pointer[federation.Membership]
 	members atomic.Pointer[policy.Members]
 
+	learning chan struct{} // holds one: the call of Learn that asks a peer
+
 	mu      sync.Mutex // one change at a time; guards the fields below
 	changed chan struct{}
 	left    bool // this member has joined another alliance
@@ -38,7 +40,7 @@ type roll struct {
 var errLeft = errors.New("this node has left the alliance")
 
 func newRoll(store *sqlite.Store, log *slog.Logger, clock func() time.Time, m *federation.Membership) *roll {
-	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{})}
+	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{}), learning: make(chan struct{}, 1)}
 	r.now.Store(m)
 	r.members.Store(policy.MembersOf(m.Roster))
 	return r
@@ -204,12 +206,46 @@ func (r *roll) AdmitCard(ctx context.Context, note []byte, also ...func(*sqlite.
 		})
 }
 
+// learnAlone is how long one peer is asked for news before others are asked, too.
+const learnAlone = 2 * time.Second
+
+// lacks says whether news promise what this node does not hold.
+func (r *roll) lacks(news exchange.News) bool {
+	m := r.Now()
+	if m.Roster.Version < news.Version {
+		return true
+	}
+	held := m.Sequences()
+	for member, sequence := range news.Cards {
+		if sequence <= held[member] {
+			continue
+		}
+		if _, listed := m.Roster.Member(member); listed {
+			return true
+		}
+	}
+	return false
+}
+
 // maxSteps bounds the roster versions fetched from one peer at one time.
 const maxSteps = 10_000
 
 // Learn fetches what a peer's news promise and this node lacks. A peer that promises what it does not have
 // costs a request; what it sends is verified like anything else.
 func (r *roll) Learn(ctx context.Context, from exchange.Peer, news exchange.News) error {
+	if !r.lacks(news) {
+		return nil
+	}
+	// All peers tell the same at once: one is asked. If it is slow, it does not keep the others.
+	slow := time.NewTimer(learnAlone)
+	defer slow.Stop()
+	select {
+	case r.learning <- struct{}{}:
+		defer func() { <-r.learning }()
+	case <-slow.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for n := 0; r.Now().Roster.Version < news.Version && n < maxSteps; n++ {
 		note, err := from.Roster(ctx, r.Now().Roster.Version+1)
 		if err != nil {
@@ -222,7 +258,10 @@ func (r *roll) Learn(ctx context.Context, from exchange.Peer, news exchange.News
 	m := r.Now()
 	held := m.Sequences()
 	for member, sequence := range news.Cards {
-		if _, listed := m.Roster.Member(member); !listed || sequence <= held[member] {
+		if sequence <= held[member] {
+			continue
+		}
+		if _, listed := m.Roster.Member(member); !listed {
 			continue
 		}
 		note, err := from.Card(ctx, member)

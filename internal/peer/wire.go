@@ -123,10 +123,12 @@ func readable(s string) string {
 
 // News tells a follower which roster and which cards a peer has, so that it can fetch what it lacks.
 type News struct {
-	Alliance string            `json:"alliance"`
-	Version  uint64            `json:"version"`
-	Hash     string            `json:"hash"`
-	Cards    map[string]uint64 `json:"cards"` // member -> sequence
+	Alliance string `json:"alliance"`
+	Version  uint64 `json:"version"`
+	Hash     string `json:"hash"`
+	// Cards are the sequences of members' cards: all of them in a stream's first news, in a later one those
+	// that changed; 0 is a card that is not held any more.
+	Cards map[string]uint64 `json:"cards"`
 }
 
 // JoinRequest asks for membership. Proof shows knowledge of the token's secret on this very connection.
