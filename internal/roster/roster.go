@@ -249,6 +249,26 @@ func (r *Roster) Member(id string) (*Member, bool) {
 	return nil, false
 }
 
+// Officer returns an officer by name.
+func (r *Roster) Officer(name string) (*Officer, bool) {
+	for i := range r.Officers {
+		if r.Officers[i].Name == name {
+			return &r.Officers[i], true
+		}
+	}
+	return nil, false
+}
+
+// OfficerOf names the officer whose key this is; empty if it is nobody's.
+func (r *Roster) OfficerOf(key Key) string {
+	for _, o := range r.Officers {
+		if o.Key.Equal(key) {
+			return o.Name
+		}
+	}
+	return ""
+}
+
 // Active lists the members that are not suspended, in the roster's order.
 func (r *Roster) Active() []*Member {
 	var out []*Member
