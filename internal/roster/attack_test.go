@@ -471,17 +471,19 @@ func TestChanges(t *testing.T) {
 func TestDraftFile(t *testing.T) {
 	r1 := first(1, "x")
 	a, b := signAll(t, r1, "x"), signAll(t, next(t, r1), "x")
-	data := EncodeDraft(a, b)
-	prev, next, gotA, gotB, err := DecodeDraft(data)
-	if err != nil || prev.Version != 1 || next.Version != 2 || !bytes.Equal(gotA, a) || !bytes.Equal(gotB, b) {
-		t.Fatalf("%v", err)
+	file := func(a, b []byte) []byte { return DraftFile{Alliance: alliance, PrevNote: a, NextNote: b}.Encode() }
+	data := file(a, b)
+	d, err := DecodeDraft(data)
+	if err != nil || d.Alliance != alliance || d.Prev.Version != 1 || d.Next.Version != 2 || !bytes.Equal(d.PrevNote, a) || !bytes.Equal(d.NextNote, b) {
+		t.Fatalf("%+v, %v", d, err)
 	}
 	for name, bad := range map[string][]byte{
 		"nothing": nil, "cut": data[:len(data)-1], "longer": append(slices.Clone(data), '\n'), "a roster": b,
-		"the wrong way round": EncodeDraft(b, a), "twice the same": EncodeDraft(a, a),
+		"the wrong way round": file(b, a), "twice the same": file(a, a),
 		"another spelling": bytes.Replace(data, []byte("v1 "), []byte("v1  "), 1), "large": make([]byte, maxDraft+1),
+		"no alliance": bytes.Replace(data, []byte(alliance), []byte("x"), 1),
 	} {
-		if _, _, _, _, err := DecodeDraft(bad); err == nil {
+		if _, err := DecodeDraft(bad); err == nil {
 			t.Errorf("%s was read", name)
 		}
 	}

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -182,31 +183,46 @@ const draftHeading = "shieldwall roster draft v1"
 // maxDraft bounds a draft's file.
 const maxDraft = 2*MaxRoster + 200
 
-// EncodeDraft makes a draft's file of two roster notes.
-func EncodeDraft(prev, next []byte) []byte {
-	head := fmt.Sprintf("%s %d %d\n", draftHeading, len(prev), len(next))
-	return slices.Concat([]byte(head), prev, next)
+// DraftFile is what an officer without a node signs by.
+type DraftFile struct {
+	Alliance           string // its id, as the file says
+	Prev, Next         *Roster
+	PrevNote, NextNote []byte
+}
+
+// Encode makes the file of the alliance's id and the two notes.
+func (d DraftFile) Encode() []byte {
+	return slices.Concat([]byte(d.head()), d.PrevNote, d.NextNote)
+}
+
+func (d DraftFile) head() string {
+	return fmt.Sprintf("%s %s %d %d\n", draftHeading, d.Alliance, len(d.PrevNote), len(d.NextNote))
 }
 
 // DecodeDraft reads a draft's file and checks that next follows prev; signatures are not counted.
-func DecodeDraft(data []byte) (prev, next *Roster, prevNote, nextNote []byte, err error) {
+func DecodeDraft(data []byte) (DraftFile, error) {
+	var d DraftFile
 	if len(data) > maxDraft {
-		return nil, nil, nil, nil, fmt.Errorf("roster draft: %d bytes are over the limit of %d", len(data), maxDraft)
+		return d, fmt.Errorf("roster draft: %d bytes are over the limit of %d", len(data), maxDraft)
 	}
-	head, rest, found := bytes.Cut(data, []byte("\n"))
+	head, rest, _ := bytes.Cut(data, []byte("\n"))
 	var a, b int
-	if n, _ := fmt.Sscanf(string(head), draftHeading+" %d %d", &a, &b); !found || n != 2 || fmt.Sprintf("%s %d %d", draftHeading, a, b) != string(head) {
-		return nil, nil, nil, nil, fmt.Errorf("roster draft: the first line is not %q and two lengths", draftHeading)
+	if n, _ := fmt.Sscanf(string(head), draftHeading+" %s %d %d", &d.Alliance, &a, &b); n != 3 || !isHex(d.Alliance, sha256.Size) {
+		return d, fmt.Errorf("roster draft: the first line is not %q, an alliance's id and two lengths", draftHeading)
 	}
-	if a < 0 || b < 0 || a+b != len(rest) {
-		return nil, nil, nil, nil, fmt.Errorf("roster draft: %d and %d bytes are said, %d are there", a, b, len(rest))
+	if a < 0 || b < 0 || a > len(rest) || a+b != len(rest) {
+		return d, fmt.Errorf("roster draft: %d and %d bytes are said, %d are there", a, b, len(rest))
 	}
-	prevNote, nextNote = rest[:a:a], rest[a:]
-	if prev, err = ParseRoster(prevNote); err != nil {
-		return nil, nil, nil, nil, fmt.Errorf("roster draft: the roster in force: %w", err)
+	d.PrevNote, d.NextNote = rest[:a:a], rest[a:]
+	if d.head() != string(head)+"\n" {
+		return d, errors.New("roster draft: the first line is spelled in another way")
 	}
-	if next, err = parseAfter(prev, nextNote); err != nil {
-		return nil, nil, nil, nil, fmt.Errorf("roster draft: %w", err)
+	var err error
+	if d.Prev, err = ParseRoster(d.PrevNote); err != nil {
+		return d, fmt.Errorf("roster draft: the roster in force: %w", err)
 	}
-	return prev, next, prevNote, nextNote, nil
+	if d.Next, err = parseAfter(d.Prev, d.NextNote); err != nil {
+		return d, fmt.Errorf("roster draft: %w", err)
+	}
+	return d, nil
 }
