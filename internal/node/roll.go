@@ -28,6 +28,7 @@ type roll struct {
 
 	now     atomic.Pointer[federation.Membership]
 	members atomic.Pointer[policy.Members]
+	drafts  atomic.Pointer[federation.Drafts] // changed under mu
 
 	learning chan struct{} // holds one: the call of Learn that asks a peer
 
@@ -43,6 +44,7 @@ func newRoll(store *sqlite.Store, log *slog.Logger, clock func() time.Time, m *f
 	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{}), learning: make(chan struct{}, 1)}
 	r.now.Store(m)
 	r.members.Store(policy.MembersOf(m.Roster))
+	r.drafts.Store(&federation.Drafts{})
 	return r
 }
 
@@ -116,14 +118,27 @@ func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*f
 	if err != nil {
 		return &judgement{err}
 	}
-	if err := r.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return write(tx, next) }); err != nil {
+	drafts := r.Drafts().After(next)
+	err = r.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error {
+		if err := write(tx, next); err != nil || len(drafts) == len(r.Drafts()) {
+			return err
+		}
+		return putDrafts(tx, drafts)
+	})
+	if err != nil {
 		return err
 	}
 	r.now.Store(next)
 	r.members.Store(policy.MembersOf(next.Roster))
+	r.drafts.Store(&drafts)
+	r.tell()
+	return nil
+}
+
+// tell wakes whoever waits for a change; the caller holds mu.
+func (r *roll) tell() {
 	close(r.changed)
 	r.changed = make(chan struct{})
-	return nil
 }
 
 // leave ends this membership by write, unless the alliance has got other members: a node is in one alliance.
@@ -212,7 +227,7 @@ const learnAlone = 2 * time.Second
 // lacks says whether news promise what this node does not hold.
 func (r *roll) lacks(news exchange.News) bool {
 	m := r.Now()
-	if m.Roster.Version < news.Version {
+	if m.Roster.Version < news.Version || len(r.newDrafts(news)) > 0 {
 		return true
 	}
 	held := m.Sequences()
@@ -256,6 +271,9 @@ func (r *roll) Learn(ctx context.Context, from exchange.Peer, news exchange.News
 		}
 	}
 	m := r.Now()
+	if err := r.learnDrafts(ctx, from, news); err != nil {
+		return err
+	}
 	held := m.Sequences()
 	for member, sequence := range news.Cards {
 		if sequence <= held[member] {

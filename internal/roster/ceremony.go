@@ -81,7 +81,7 @@ func Changes(prev, next *Roster) []string {
 		say("the alliance %q is called %q", prev.Name, next.Name)
 	}
 	if !prev.Expires.Equal(next.Expires.Time) {
-		say("the roster expires on %s instead of %s", next.Expires.Format(time.DateOnly), prev.Expires.Format(time.DateOnly))
+		say("the roster expires on %s instead of %s", next.Expires.Format(time.RFC3339), prev.Expires.Format(time.RFC3339))
 	}
 	officersChanged(say, prev, next)
 	for _, g := range next.Groups {
