@@ -115,6 +115,7 @@ type Options struct {
 	Opener  Opener
 	Live    func([]object.Change) // called after the commit; returns once the matcher acts on them
 	Receipt func(log string, size uint64) ([]byte, error)
+	Now     func() time.Time
 	Log     *slog.Logger
 	Jitter  *rand.Rand // spreads retries
 }

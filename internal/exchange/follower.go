@@ -61,6 +61,11 @@ func (f *follower) run(ctx context.Context) {
 		if f.failed(peer, err) && time.Since(began) >= settled {
 			fails = 0
 		}
+		if over := (*overQuota)(nil); errors.As(err, &over) {
+			fails = 0
+			f.waitQuota(ctx, over.wait)
+			continue
+		}
 		f.rest(ctx, f.x.backoff(fails))
 	}
 }
@@ -86,6 +91,8 @@ func (f *follower) failed(peer Peer, err error) (wasLive bool) {
 	state, problem := "unreachable", err.Error()
 	if reason, no := peer.Refusal(err); no {
 		state, problem = "refused", "it refuses us: "+reason
+	} else if over := (*overQuota)(nil); errors.As(err, &over) {
+		state = "over quota"
 	} else if errors.Is(err, federation.ErrRoot) || errors.Is(err, federation.ErrRollback) {
 		state = "refused"
 	}

@@ -105,7 +105,7 @@ type Member struct {
 	Self      bool     `json:"self,omitempty"`
 	Groups    []string `json:"groups"`
 	Suspended bool     `json:"suspended,omitempty"`
-	// State is "self", "live", "catching up", "connecting", "unreachable" or "refused".
+	// State is "self", "live", "catching up", "connecting", "unreachable", "refused" or "over quota".
 	State string `json:"state"`
 	// Problem says why a member is not live; empty otherwise.
 	Problem  string    `json:"problem,omitempty"`
