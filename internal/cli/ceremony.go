@@ -21,7 +21,7 @@ type allianceChangeOptions struct {
 	officers, removeOfficers, addGroups, removeGroups, suspend, resume, remove []string
 	groups, quotas, types, identities, rekey                                   []string
 	threshold                                                                  int
-	renew                                                                      bool
+	renew, rejectFork                                                          bool
 }
 
 func newAllianceChange() *command {
@@ -46,6 +46,7 @@ where more must sign it is a draft, which the other officers' nodes show and all
 			f.StringArrayVar(&o.types, "types", nil, "`MEMBER=TYPES`, comma-separated: the STIX types it may publish; none is all (repeatable)")
 			f.StringArrayVar(&o.identities, "identities", nil, "`MEMBER=IDS`, comma-separated: the STIX identities that speak for it (repeatable)")
 			f.StringArrayVar(&o.rekey, "rekey", nil, "`MEMBER=KEY`: another identity key, where the old one is lost or stolen (repeatable)")
+			f.BoolVar(&o.rejectFork, "reject-fork", false, "where officers signed two rosters of one version, make the other branch void")
 			f.BoolVar(&o.renew, "renew", false, "only have the roster expire later")
 		},
 		run: func(ctx context.Context, p *program, _ []string) error {
@@ -67,7 +68,7 @@ where more must sign it is a draft, which the other officers' nodes show and all
 func (o *allianceChangeOptions) change() (control.RosterChange, error) {
 	c := control.RosterChange{
 		RemoveOfficers: trimmed(o.removeOfficers), Threshold: o.threshold, AddGroups: trimmed(o.addGroups),
-		RemoveGroups: trimmed(o.removeGroups), Remove: trimmed(o.remove), Renew: o.renew,
+		RemoveGroups: trimmed(o.removeGroups), Remove: trimmed(o.remove), Renew: o.renew, RejectFork: o.rejectFork,
 		Officers: map[string]string{}, Members: map[string]control.MemberChange{},
 	}
 	if o.threshold < 0 {

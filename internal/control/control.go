@@ -141,13 +141,15 @@ type RosterChange struct {
 	Remove         []string          `json:"remove,omitempty"` // members
 	// Members change as each one's MemberChange says.
 	Members map[string]MemberChange `json:"members,omitempty"`
+	// RejectFork makes the other branch of the rosters void, where officers signed two of one version.
+	RejectFork bool `json:"reject_fork,omitempty"`
 	// Renew changes nothing but the time at which the roster expires, which every change renews.
 	Renew bool `json:"renew,omitempty"`
 }
 
 // Empty says whether nothing is to be changed.
 func (c RosterChange) Empty() bool {
-	return len(c.Officers)+len(c.RemoveOfficers)+c.Threshold+len(c.AddGroups)+len(c.RemoveGroups)+len(c.Remove)+len(c.Members) == 0 && !c.Renew
+	return len(c.Officers)+len(c.RemoveOfficers)+c.Threshold+len(c.AddGroups)+len(c.RemoveGroups)+len(c.Remove)+len(c.Members) == 0 && !c.Renew && !c.RejectFork
 }
 
 // MemberChange is what the roster says otherwise of one member; nil and empty leave it as it was.

@@ -16,7 +16,10 @@ import (
 type Membership struct {
 	Alliance string // hash of roster 1
 	Roster   *roster.Roster
-	Hash     string // of Roster
+	Hash     string   // of Roster
+	hashes   []string // of the rosters from version 1 on
+	void     []string // hashes with which branches begin that a roster rejected
+	fork     *Fork    // another branch; nil if none is known
 	cards    map[string]card
 	held     map[string]uint64 // sequences of the cards of those listed
 	denied   map[string]bool
@@ -40,7 +43,7 @@ func Found(note []byte, denied []string, pin PinFunc) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Membership{Alliance: id, Roster: r, Hash: id, cards: map[string]card{}, denied: map[string]bool{}, pins: map[string]string{}, pin: pin}
+	m := &Membership{Alliance: id, Roster: r, Hash: id, hashes: []string{id}, void: r.Rejects, cards: map[string]card{}, denied: map[string]bool{}, pins: map[string]string{}, pin: pin}
 	for _, d := range denied {
 		m.denied[d] = true
 	}
@@ -79,6 +82,11 @@ func (m *Membership) WithRoster(note []byte) (*Membership, error) {
 	}
 	c := m.clone()
 	c.Roster, c.Hash = r, hash
+	c.hashes = append(slices.Clip(m.hashes), hash)
+	c.void = slices.Concat(m.void, r.Rejects)
+	if c.fork != nil && slices.Contains(c.void, c.fork.Theirs) {
+		c.fork = nil
+	}
 	c.dropUnpinned()
 	c.count()
 	return c, nil
@@ -152,6 +160,18 @@ func (m *Membership) Card(member string) *roster.Card { return m.cards[member].C
 
 // CardHash is the hash of a member's newest card; empty if none is held.
 func (m *Membership) CardHash(member string) string { return m.cards[member].hash }
+
+// Denied lists the members that this node has no dealings with by its own configuration.
+func (m *Membership) Denied() []string { return slices.Sorted(maps.Keys(m.denied)) }
+
+// WithCardsOf takes over the cards of another membership, as far as this one's roster pins who made them.
+func (m *Membership) WithCardsOf(o *Membership) *Membership {
+	c := m.clone()
+	c.cards, c.pins = maps.Clone(o.cards), maps.Clone(o.pins)
+	c.dropUnpinned()
+	c.count()
+	return c
+}
 
 // Sequences lists the newest card's sequence of every member that is listed. It belongs to the membership:
 // whoever asks must not change it.
@@ -243,6 +263,9 @@ func (m *Membership) LogVerifier(member, log string) (*Verifier, error) {
 // Warnings are standing remarks on the roster that operators should see.
 func (m *Membership) Warnings(now time.Time) []string {
 	var out []string
+	if f := m.fork; f != nil {
+		out = append(out, fmt.Sprintf("officers signed two rosters %d (%.12s here, %.12s elsewhere): somebody's keys are stolen, or an officer lies; nothing is shared with members that only one branch lists, until officers sign a roster that rejects the other (alliance change --reject-fork)", f.Version, f.Ours, f.Theirs))
+	}
 	if len(m.Roster.Active()) >= 3 && m.Roster.Threshold < 2 {
 		out = append(out, "one officer alone can change this alliance's roster; from three members on two should have to sign")
 	}

@@ -56,7 +56,7 @@ func (s *session) propose(ctx context.Context, edit func(*roster.Roster) error) 
 	m := s.roll.Now()
 	next := m.Roster.Clone()
 	next.Version++
-	next.Previous = m.Hash
+	next.Previous, next.Rejects = m.Hash, nil
 	now := s.node.now()
 	// A clock that stepped back must not keep officers from signing.
 	next.Issued = canon.At(now)
@@ -195,7 +195,14 @@ func (n *Node) AllianceChange(ctx context.Context, c control.RosterChange) (stat
 	if slices.Contains(c.Remove, s.me.member) {
 		return status.Alliance{}, refusedf("%s is this node itself; another officer must remove it", s.me.member)
 	}
-	_, err := s.propose(ctx, func(r *roster.Roster) error { return applyChange(r, c) })
+	_, err := s.propose(ctx, func(r *roster.Roster) error {
+		if f := s.roll.Now().Fork(); c.RejectFork && f == nil {
+			return refusedf("no other branch of the roster is known here")
+		} else if c.RejectFork {
+			r.Rejects = append(r.Rejects, f.Theirs)
+		}
+		return applyChange(r, c)
+	})
 	if err != nil {
 		return status.Alliance{}, err
 	}

@@ -43,7 +43,7 @@ var errLeft = errors.New("this node has left the alliance")
 func newRoll(store *sqlite.Store, log *slog.Logger, clock func() time.Time, m *federation.Membership) *roll {
 	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{}), learning: make(chan struct{}, 1)}
 	r.now.Store(m)
-	r.members.Store(policy.MembersOf(m.Roster))
+	r.members.Store(policy.MembersOf(m.Readers()))
 	r.drafts.Store(&federation.Drafts{})
 	return r
 }
@@ -72,6 +72,9 @@ func loadMembership(ctx context.Context, store *sqlite.Store, denied []string, n
 		}
 		if m == nil {
 			return errors.New("there is no roster in the store")
+		}
+		if m, err = withFork(tx, m); err != nil {
+			return fmt.Errorf("the other branch: %w", err)
 		}
 		return tx.EachCard(func(member string, _ uint64, note []byte) error {
 			next, _, err := m.WithCard(note, time.Time{}) // one that has expired meanwhile still names its log
@@ -129,7 +132,7 @@ func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*f
 		return err
 	}
 	r.now.Store(next)
-	r.members.Store(policy.MembersOf(next.Roster))
+	r.members.Store(policy.MembersOf(next.Readers()))
 	r.drafts.Store(&drafts)
 	r.tell()
 	return nil
@@ -165,6 +168,9 @@ func (r *roll) AdmitRoster(ctx context.Context, note []byte, also ...func(*sqlit
 		func(m *federation.Membership) (*federation.Membership, error) { return m.WithRoster(note) },
 		func(tx *sqlite.Tx, m *federation.Membership) error {
 			errs := []error{tx.PutRosterNote(m.Roster.Version, m.Hash, note), dropCards(tx, m)}
+			if m.Fork() == nil {
+				errs = append(errs, putFork(tx, nil))
+			}
 			for _, write := range also {
 				errs = append(errs, write(tx))
 			}
@@ -227,7 +233,7 @@ const learnAlone = 2 * time.Second
 // lacks says whether news promise what this node does not hold.
 func (r *roll) lacks(news exchange.News) bool {
 	m := r.Now()
-	if m.Roster.Version < news.Version || len(r.newDrafts(news)) > 0 {
+	if m.Roster.Version < news.Version || r.elsewhere(news) || len(r.newDrafts(news)) > 0 {
 		return true
 	}
 	held := m.Sequences()
@@ -261,12 +267,19 @@ func (r *roll) Learn(ctx context.Context, from exchange.Peer, news exchange.News
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if r.elsewhere(news) {
+		return r.learnFork(ctx, from, news)
+	}
 	for n := 0; r.Now().Roster.Version < news.Version && n < maxSteps; n++ {
 		note, err := from.Roster(ctx, r.Now().Roster.Version+1)
 		if err != nil {
 			return fmt.Errorf("fetching the next roster: %w", err)
 		}
-		if err := r.AdmitRoster(ctx, note); err != nil && !errors.Is(err, federation.ErrKnown) {
+		err = r.AdmitRoster(ctx, note)
+		if errors.Is(err, roster.ErrBranch) {
+			return r.learnFork(ctx, from, news)
+		}
+		if err != nil && !errors.Is(err, federation.ErrKnown) {
 			return fmt.Errorf("the next roster: %w", err)
 		}
 	}

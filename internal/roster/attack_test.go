@@ -456,6 +456,7 @@ func TestChanges(t *testing.T) {
 		"may publish 7 entries a day instead":     func(r *Roster) { r.Members[0].Quota = 7 },
 		"may publish indicator instead of all":    func(r *Roster) { r.Members[0].Types = []string{"indicator"} },
 		"member a speaks for " + uuid:             func(r *Roster) { r.Members[0].Identities = []string{uuid} },
+		"begins with 000000000000, is void":       func(r *Roster) { r.Rejects = []string{strings.Repeat("0", 64)} },
 		"member a is listed since 2":              func(r *Roster) { r.Members[0].Listed = canon.At(r.Issued.Add(time.Hour)) },
 	} {
 		after := next(t, r1)

@@ -84,6 +84,11 @@ func Changes(prev, next *Roster) []string {
 		say("the roster expires on %s instead of %s", next.Expires.Format(time.RFC3339), prev.Expires.Format(time.RFC3339))
 	}
 	officersChanged(say, prev, next)
+	for _, h := range next.Rejects {
+		if !slices.Contains(prev.Rejects, h) {
+			say("the other branch of the roster, which begins with %.12s, is void", h)
+		}
+	}
 	for _, g := range next.Groups {
 		if !prev.HasGroup(g) {
 			say("group %s is new", g)
