@@ -54,6 +54,16 @@ func TestReader(t *testing.T) {
 		"an array":           {"x", "[" + eve + "," + zeek + "]", "suricata" + dns + " zeek" + dns},
 		"named after a log":  {"logs/weird.log", plain, "zeek//weird="},
 		"wrapped":            {"x", ` {"Records":[` + trail + "," + trail + "]}\n{\"Records\":[" + trail + "]}", "aws//cloudtrail= aws//cloudtrail= aws//cloudtrail="},
+		"an answer": {"x", `{"took":3,"_shards":{"total":[1,{"hits":2}]},"hits":{"total":{"value":2},"hits":[` +
+			`{"_index":"]","_source":` + zeek + `},` + "\n" + `{"_source":` + ecs + `}]},"aggregations":{"hits":[{"x":1}]}}`, "zeek" + dns + " /dns/=a.example"},
+		"an answer without hits": {"x", `{"took":3,"hits":{"hits":[]}}`, ""},
+		"an answer that is none": {"x", `{"took":3}` + "\n" + zeek, "//= zeek" + dns},
+		"an answer cut":          {"x", `{"hits":{"hits":[{"_source":` + zeek + `},`, "zeek" + dns + " fault"},
+		"rows of syslog": {"x", `{"TimeGenerated":"2024-01-01T00:00:00Z","Computer":"h","Facility":"authpriv","SeverityLevel":"info","ProcessName":"sudo",` +
+			`"SyslogMessage":"ann : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id"}` + "\n" + `{"Facility":"local0","ProcessName":"x","SyslogMessage":"m"}`,
+			"linux//sudo= linux//syslog="},
+		"Splunk's XML": {"x", `{"preview":false,"result":{"_time":"1","_raw":"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><EventID>22</EventID>` +
+			`<Channel>c</Channel></System><EventData><Data Name='QueryName'>a.example</Data></EventData></Event>"}}`, "//=a.example"},
 		"TSV":                {"x", tsv + tsv, "zeek" + dns + " zeek" + dns},
 		"TSV with a bad row": {"x", tsv + "1.5\n", "zeek" + dns + " fault"},
 		"a hash":             {"x", "#sep\n" + eve, "fault suricata" + dns},
@@ -168,11 +178,12 @@ func TestRest(t *testing.T) {
 }
 
 func seeds() []string {
-	return []string{windows, eve, zeek, trail, ocsf, ecs, plain, tsv, `{"Records":[` + trail + "]}", "#separator", ` {"Recor`, "[" + eve + "]"}
+	return []string{windows, eve, zeek, trail, ocsf, ecs, plain, tsv, `{"Records":[` + trail + "]}", "#separator", ` {"Recor`, "[" + eve + "]",
+		`{"took":1,"hits":{"hits":[{"_source":` + zeek + `}]}}`, ` { "hits" : {"hits":[`, `{"Facility":"cron","ProcessName":"sshd","SyslogMessage":"for a from 1.1.1.1 port 2"}`}
 }
 
 func TestSeeds(t *testing.T) {
-	if n := len(seeds()); n < 12 {
+	if n := len(seeds()); n < 15 {
 		t.Errorf("%d seeds", n)
 	}
 }
