@@ -285,12 +285,9 @@ func hasValue(ev *event.Event, field string, values []string) bool {
 	return false
 }
 
-// routed tells whether any Windows event can satisfy a rule's logsource; a rule for which none can
-// would wait in vain.
-func (r *router) routed(ls sigma.Logsource) bool {
-	if ls.Product != "windows" {
-		return true // given by configuration or decoder
-	}
+// WindowsLogsource tells whether any Windows event can satisfy a logsource of the product windows; a rule for
+// which none can would wait in vain.
+func WindowsLogsource(ls sigma.Logsource) bool {
 	known := ls.Service == ""
 	for _, s := range windowsServices {
 		known = known || s.name == ls.Service

@@ -20,6 +20,16 @@ var programServices = map[string][]string{
 	"apache2": {"apache"}, "httpd": {"apache"}, "nginx": {"nginx"},
 }
 
+// LinuxServiceNames lists all that LinuxServices can give.
+func LinuxServiceNames() []string {
+	out := []string{"syslog"}
+	for _, names := range programServices {
+		out = append(out, names...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // LinuxServices gives those of a message, the most telling first.
 func LinuxServices(program, facility string) []string {
 	program = strings.ToLower(program[strings.LastIndexByte(program, '/')+1:])

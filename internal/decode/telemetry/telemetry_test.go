@@ -12,6 +12,7 @@ import (
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
+	"shieldwall/internal/sigma"
 )
 
 const (
@@ -51,9 +52,9 @@ func TestReader(t *testing.T) {
 	for name, c := range map[string]struct{ source, stream, want string }{
 		"mixed": {"x", strings.Join([]string{windows, eve, zeek, trail, ocsf, ecs, plain}, "\n"),
 			"//=a.example suricata" + dns + " zeek" + dns + " aws//cloudtrail= /dns/=a.example /dns/=a.example //="},
-		"an array":           {"x", "[" + eve + "," + zeek + "]", "suricata" + dns + " zeek" + dns},
-		"named after a log":  {"logs/weird.log", plain, "zeek//weird="},
-		"wrapped":            {"x", ` {"Records":[` + trail + "," + trail + "]}\n{\"Records\":[" + trail + "]}", "aws//cloudtrail= aws//cloudtrail= aws//cloudtrail="},
+		"an array":          {"x", "[" + eve + "," + zeek + "]", "suricata" + dns + " zeek" + dns},
+		"named after a log": {"logs/weird.log", plain, "zeek//weird="},
+		"wrapped":           {"x", ` {"Records":[` + trail + "," + trail + "]}\n{\"Records\":[" + trail + "]}", "aws//cloudtrail= aws//cloudtrail= aws//cloudtrail="},
 		"an answer": {"x", `{"took":3,"_shards":{"total":[1,{"hits":2}]},"hits":{"total":{"value":2},"hits":[` +
 			`{"_index":"]","_source":` + zeek + `},` + "\n" + `{"_source":` + ecs + `}]},"aggregations":{"hits":[{"x":1}]}}`, "zeek" + dns + " /dns/=a.example"},
 		"an answer without hits": {"x", `{"took":3,"hits":{"hits":[]}}`, ""},
@@ -252,5 +253,32 @@ func BenchmarkReader(b *testing.B) {
 			}
 			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
 		})
+	}
+}
+
+// TestMakes tells log sources that decoders give from those that somebody has to say.
+func TestMakes(t *testing.T) {
+	for text, want := range map[string]bool{
+		"linux//auditd": true, "linux//sshd": true, "linux/process_creation/": true, "linux//": true, "macos/process_creation/": true, "zeek//weird": true,
+		"suricata/dns/dns": true, "aws//cloudtrail": true, "/proxy/": true, "/firewall/": true, "//apache": true, "//": true,
+		"linux/process_creaton/": false, "linux//bind": false, "azure//auditlogs": false, "aws//vpcflow": false, "/antivirus/": false, "macos//syslog": false,
+	} {
+		part := strings.Split(text, "/")
+		if got := telemetry.Makes(sigma.Logsource{Product: part[0], Category: part[1], Service: part[2]}); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+	// What the streams above are read as, some decoder makes.
+	for _, s := range seeds() {
+		r := telemetry.New(strings.NewReader(s), jsonl.Options{})
+		for {
+			ev, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err == nil && ev.Channel == "" && !telemetry.Makes(sigma.Logsource{Product: ev.Product, Category: ev.Category, Service: ev.Service}) {
+				t.Errorf("%s/%s/%s is read, and no decoder makes it", ev.Product, ev.Category, ev.Service)
+			}
+		}
 	}
 }
