@@ -53,7 +53,7 @@ func (f *follower) run(ctx context.Context) {
 	f.peer = peer
 	f.mu.Unlock()
 	for fails := 0; ctx.Err() == nil; fails++ {
-		began := time.Now()
+		began, changed := time.Now(), f.x.opt.Roll.Changed()
 		err := f.session(ctx, peer)
 		if ctx.Err() != nil {
 			return
@@ -63,7 +63,7 @@ func (f *follower) run(ctx context.Context) {
 		}
 		if over := (*overQuota)(nil); errors.As(err, &over) {
 			fails = 0
-			f.waitQuota(ctx, over.wait)
+			waitQuota(ctx, changed, over.wait)
 			continue
 		}
 		f.rest(ctx, f.x.backoff(fails))

@@ -59,9 +59,9 @@ func (s *session) spend(ctx context.Context, u *unit, entries [][]byte) error {
 	return nil
 }
 
-// waitQuota waits until a member may be read again, or the roster changes, which may have raised its quota.
-func (f *follower) waitQuota(ctx context.Context, wait time.Duration) {
-	changed := f.x.opt.Roll.Changed()
+// waitQuota waits until a member may be read again, or the roster has changed since the session began, which may have
+// raised its quota.
+func waitQuota(ctx context.Context, changed <-chan struct{}, wait time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-changed:
