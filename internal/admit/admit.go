@@ -18,7 +18,7 @@ import (
 // Tx is what the gate needs of a store transaction.
 type Tx interface {
 	PublisherCopies(publisher, id string) ([]object.Copy, error)
-	PutCopy(c object.Copy) (seq int64, err error)
+	PutCopy(c object.Copy) (stored object.Copy, err error)
 	Withdraw(publisher, id string, place object.Place) (n int, err error)
 	Remove(publisher, id string, seqs []int64) error
 }
@@ -32,6 +32,8 @@ type Provenance struct {
 	Via       string       // the way in, for reports: "peer", "own", "file", ...
 	// Stranger says that a posting's holder may not speak for this member.
 	Stranger bool
+	// Judged says that stixcheck has found nothing in the object that would keep it out.
+	Judged bool
 }
 
 // Reason groups refusals; reports count by it.
@@ -123,6 +125,9 @@ func (g *Gate) usable(p Provenance, o *stix.Object) error {
 	}
 	if len(o.Raw) > limit {
 		return &Refused{Reason: ReasonSize, ID: o.ID, Via: p.Via, Detail: fmt.Sprintf("%d bytes are over the limit of %d", len(o.Raw), limit)}
+	}
+	if p.Judged {
+		return nil
 	}
 	var problems stix.Problems
 	if err := stixcheck.Usable(o); errors.As(err, &problems) {
@@ -281,20 +286,23 @@ func (a *admission) store() ([]object.Change, error) {
 		Place: a.from.Place, Revoked: a.o.Revoked && version != "", Own: a.own, Admitted: a.gate.opt.Now().UTC()}
 	c.Raw = a.gate.seal(c, a.o.Raw)
 	before := liveOf(a.held)
-	if _, err := a.tx.PutCopy(c); err != nil {
+	// The store may know of a withdrawal that came before its object.
+	stored, err := a.tx.PutCopy(c)
+	if err != nil {
 		return nil, fmt.Errorf("storing %s: %w", a.key.ID, err)
 	}
+	stored.Raw = a.o.Raw
 	if newest := newestOf(a.held); c.Revoked && newest != nil && newest.Modified > version {
 		// A revocation that comes late, after a version that should never have followed it.
 		if _, err := a.tx.Withdraw(a.key.Publisher, a.key.ID, object.Place{}); err != nil {
 			return nil, fmt.Errorf("withdrawing %s: %w", a.key.ID, err)
 		}
+		if err := a.load(); err != nil {
+			return nil, err
+		}
+		return changes(a.key, before, liveOf(a.held)), nil
 	}
-	// Read back: the store may know of a withdrawal that came before its object.
-	if err := a.load(); err != nil {
-		return nil, err
-	}
-	return changes(a.key, before, liveOf(a.held)), nil
+	return changes(a.key, before, liveOf(append(a.held, stored))), nil
 }
 
 // Withdraw takes back a publisher's copies of an object that its entry at of published. A withdrawal that comes

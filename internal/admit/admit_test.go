@@ -415,7 +415,7 @@ func TestFailuresAreNotRefusals(t *testing.T) {
 type brokenTx struct{ err error }
 
 func (tx brokenTx) PublisherCopies(string, string) ([]object.Copy, error) { return nil, tx.err }
-func (tx brokenTx) PutCopy(object.Copy) (int64, error)                    { return 0, tx.err }
+func (tx brokenTx) PutCopy(c object.Copy) (object.Copy, error)            { return c, tx.err }
 func (tx brokenTx) Withdraw(string, string, object.Place) (int, error)    { return 0, tx.err }
 func (tx brokenTx) Remove(string, string, []int64) error                  { return tx.err }
 

@@ -89,7 +89,7 @@ type ownGate struct {
 }
 
 func (g ownGate) Admit(tx publish.Tx, from publish.Provenance, o *stix.Object) ([]object.Change, error) {
-	return g.AdmitObject(any(tx).(admit.Tx), admit.Provenance{Publisher: g.self, Place: from.Place, TLP: from.TLP, Audience: from.Audience, Via: "own"}, o)
+	return g.AdmitObject(any(tx).(admit.Tx), admit.Provenance{Publisher: g.self, Place: from.Place, TLP: from.TLP, Audience: from.Audience, Via: "own", Judged: true}, o)
 }
 
 func (g ownGate) Withdraw(tx publish.Tx, of object.Place, id string) ([]object.Change, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"shieldwall/internal/entry"
 	"shieldwall/internal/policy"
@@ -22,7 +23,8 @@ type batch struct {
 	objects  []*candidate
 	large    bool // too large for an entry: it travels as a blob
 
-	ciphertext []byte // of the blob
+	packed     seal.Packed // of what is not large
+	ciphertext []byte      // of the blob
 	ref        entry.BlobRef
 }
 
@@ -44,10 +46,17 @@ type target struct {
 
 // plan distributes objects over entries. Readers meet definitions and identities before what refers to them:
 // first within an entry, and marking definitions in entries of their own ahead where there are several audiences,
-// because an object whose marking is unknown counts as RED.
+// because an object whose marking is unknown counts as RED. Behind them the order is that in which they came, but in bulk
+// that of ids: every store, here and at the readers, adds to few pages of its index then instead of to all of them.
 func plan(list []*candidate, oneEach bool) ([]*batch, error) {
 	list = slices.Clone(list)
-	slices.SortStableFunc(list, func(a, b *candidate) int { return rank(a) - rank(b) })
+	bulk := !oneEach && len(list) > unitObjects
+	slices.SortStableFunc(list, func(a, b *candidate) int {
+		if c := rank(a) - rank(b); c != 0 || !bulk {
+			return c
+		}
+		return strings.Compare(a.o.ID, b.o.ID)
+	})
 	groups := map[target][]*candidate{}
 	var order []target
 	for _, c := range list {
@@ -99,10 +108,10 @@ func fill(list []*candidate, oneEach bool) ([]*batch, error) {
 		if !oneEach {
 			n = reach(list, int(ratio*maxSealed))
 		}
-		size, err := packed(list[:n])
+		size, frame, err := packed(list[:n])
 		for err == nil && n > 1 && size > maxSealed {
 			n /= 2
-			size, err = packed(list[:n])
+			size, frame, err = packed(list[:n])
 		}
 		if err != nil {
 			return nil, err
@@ -113,16 +122,16 @@ func fill(list []*candidate, oneEach bool) ([]*batch, error) {
 			if more <= n {
 				break
 			}
-			bigger, err := packed(list[:more])
+			bigger, fuller, err := packed(list[:more])
 			if err != nil {
 				return nil, err
 			}
 			if bigger > maxSealed {
 				break
 			}
-			n, size = more, bigger
+			n, size, frame = more, bigger, fuller
 		}
-		b := &batch{tlp: list[0].tlp, audience: list[0].audience, objects: list[:n:n], large: size > maxSealed}
+		b := &batch{packed: frame, tlp: list[0].tlp, audience: list[0].audience, objects: list[:n:n], large: size > maxSealed}
 		if !b.large {
 			ratio = min(float64(weight(list[:n]))/float64(size)*19/20, maxRatio)
 		}
@@ -159,15 +168,14 @@ func reach(list []*candidate, bytes int) int {
 	return len(list)
 }
 
-// packed is the size of the entry that objects would make.
-func packed(list []*candidate) (int, error) {
+// packed is the size of the entry that objects would make, and what will be sealed in it.
+func packed(list []*candidate) (int, seal.Packed, error) {
 	b := &batch{tlp: list[0].tlp, audience: list[0].audience, objects: list}
-	// Size does not depend on key or place.
-	raw, err := seal.Entry(make([]byte, seal.KeySize), "", 1, 1, b.payload())
+	p, err := seal.Pack(b.payload())
 	if errors.Is(err, seal.ErrTooLarge) {
-		return tooLarge, nil
+		return tooLarge, p, nil
 	}
-	return len(raw), err
+	return p.Size(), p, err
 }
 
 // blobs seals what travels beside its entry. It draws keys, so it runs once, outside the log's transaction.

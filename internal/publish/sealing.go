@@ -70,12 +70,16 @@ func (s *sealing) run(batches []*batch) error {
 
 // batch seals one entry, admits this node's own copies and notes the publication.
 func (s *sealing) batch(b *batch) error {
-	payload := b.payload()
+	payload, packed := b.payload(), b.packed
 	if b.large {
 		if err := s.tx.PutBlob(b.ref.Hash[:], b.ciphertext); err != nil {
 			return fmt.Errorf("keeping a blob: %w", err)
 		}
 		payload = entry.Payload{Type: entry.Blob, TLP: payload.TLP, Audience: payload.Audience, Blob: b.ref}
+		var err error
+		if packed, err = seal.Pack(payload); err != nil {
+			return fmt.Errorf("packing an entry: %w", err)
+		}
 	}
 	var readers []string
 	if b.clear() {
@@ -89,7 +93,7 @@ func (s *sealing) batch(b *batch) error {
 			return err
 		}
 		readers = e.readers
-		if err := s.sealed(e, payload); err != nil {
+		if err := s.sealed(e, packed); err != nil {
 			return err
 		}
 	}
@@ -139,8 +143,8 @@ func (s *sealing) clear(p entry.Payload) error {
 	return nil
 }
 
-func (s *sealing) sealed(e *epoch, p entry.Payload) error {
-	raw, err := seal.Entry(e.key, s.log, e.number, s.index(), p)
+func (s *sealing) sealed(e *epoch, p seal.Packed) error {
+	raw, err := p.Entry(e.key, s.log, e.number, s.index())
 	if err != nil {
 		return fmt.Errorf("sealing an entry: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"shieldwall/internal/entry"
 	"shieldwall/internal/object"
 	"shieldwall/internal/policy"
+	"shieldwall/internal/seal"
 	"shieldwall/internal/stix"
 )
 
@@ -172,7 +173,11 @@ func (s *sealing) withdraw(w *withdrawal) error {
 			return err
 		}
 		readers = e.readers
-		if err := s.sealed(e, payload); err != nil {
+		packed, err := seal.Pack(payload)
+		if err != nil {
+			return fmt.Errorf("packing an entry: %w", err)
+		}
+		if err := s.sealed(e, packed); err != nil {
 			return err
 		}
 	}

@@ -116,13 +116,34 @@ func gcm(key []byte) (cipher.AEAD, error) {
 
 // Entry seals a payload for the place it will have: its log, epoch and index.
 func Entry(key []byte, log string, epoch, index uint64, p entry.Payload) ([]byte, error) {
-	frame, err := pack(p, sealedFrame)
+	packed, err := Pack(p)
 	if err != nil {
 		return nil, err
 	}
-	if n := entry.HeaderSize + entry.Overhead + len(frame); n > entry.Max {
-		return nil, fmt.Errorf("%w: an entry of %d bytes, the limit is %d", ErrTooLarge, n, entry.Max)
+	return packed.Entry(key, log, epoch, index)
+}
+
+// Packed is a payload ready to be sealed: compressed and padded.
+type Packed struct{ frame []byte }
+
+// Pack packs a payload for a sealed entry. ErrTooLarge says that it does not fit one.
+func Pack(p entry.Payload) (Packed, error) {
+	frame, err := pack(p, sealedFrame)
+	if err != nil {
+		return Packed{}, err
 	}
+	packed := Packed{frame}
+	if n := packed.Size(); n > entry.Max {
+		return Packed{}, fmt.Errorf("%w: an entry of %d bytes, the limit is %d", ErrTooLarge, n, entry.Max)
+	}
+	return packed, nil
+}
+
+// Size is the length of the sealed entry in bytes.
+func (p Packed) Size() int { return entry.HeaderSize + entry.Overhead + len(p.frame) }
+
+// Entry seals what was packed for the place it will have: its log, epoch and index.
+func (p Packed) Entry(key []byte, log string, epoch, index uint64) ([]byte, error) {
 	entryKey, err := expand(key, "shieldwall/entry/v1", log, epoch, index)
 	if err != nil {
 		return nil, err
@@ -132,7 +153,7 @@ func Entry(key []byte, log string, epoch, index uint64, p entry.Payload) ([]byte
 		return nil, err
 	}
 	h := entry.Header{Kind: entry.KindSealed, Epoch: epoch, Dictionary: Dictionary()}
-	return entry.Entry{Header: h, Body: aead.Seal(nil, nil, frame, entry.AAD(h, log, index))}.Bytes()
+	return entry.Entry{Header: h, Body: aead.Seal(nil, nil, p.frame, entry.AAD(h, log, index))}.Bytes()
 }
 
 // OpenEntry opens a sealed entry at its place. Check the epoch's commitment before.

@@ -74,9 +74,9 @@ func (b *bench) put(publisher, id, modified string, tlp stix.TLP, audience strin
 		c.Own = b.members.Owner(o.CreatedBy) == publisher
 	}
 	err := b.st.Update(b.t.Context(), func(tx *sqlite.Tx) error {
-		seq, err := tx.PutCopy(c)
+		stored, err := tx.PutCopy(c)
 		if err == nil {
-			c, err = tx.CopyAt(seq)
+			c, err = tx.CopyAt(stored.Seq)
 		}
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"shieldwall/internal/object"
 )
 
 // Tx is a transaction: a unit of Update or the snapshot of View, whose writes fail. It is valid while its
@@ -15,6 +17,9 @@ type Tx struct {
 	c   *conn // nil once the function has returned
 	ctx context.Context
 	now func() time.Time
+	// definitions are the copies of marking definitions that were asked for: in an import nearly every object asks for
+	// the same one.
+	definitions map[object.Key][]object.Copy
 }
 
 // pageRows is the number of rows that an Each method holds at a time.
@@ -80,6 +85,7 @@ func (t *Tx) Savepoint(fn func() error) error {
 	}
 	own, lost := t.c.savepoint(fn)
 	if own != nil {
+		t.definitions = nil
 		return own
 	}
 	return lost

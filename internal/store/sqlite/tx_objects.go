@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"shieldwall/internal/object"
 )
@@ -34,45 +36,74 @@ func (t *Tx) Copies(id string) ([]object.Copy, error) {
 // PublisherCopies returns one publisher's copies of an object, the newest admitted last. The + keeps SQLite from
 // walking all of the publisher's copies to save itself the sort: few share an id.
 func (t *Tx) PublisherCopies(publisher, id string) ([]object.Copy, error) {
-	return t.copies("SELECT "+copyColumns+" WHERE c.id = $1 AND +c.publisher = $2 ORDER BY c.seq", id, publisher)
+	key := object.Key{Publisher: publisher, ID: id}
+	definition := strings.HasPrefix(id, definitionPrefix) && t.c != nil
+	if held, known := t.definitions[key]; definition && known {
+		return slices.Clone(held), nil
+	}
+	copies, err := t.copies("SELECT "+copyColumns+" WHERE c.id = $1 AND +c.publisher = $2 ORDER BY c.seq", id, publisher)
+	if err == nil && definition {
+		if len(t.definitions) >= maxDefinitions {
+			t.definitions = nil
+		}
+		if t.definitions == nil {
+			t.definitions = map[object.Key][]object.Copy{}
+		}
+		t.definitions[key] = slices.Clone(copies)
+	}
+	return copies, err
 }
 
-// PutCopy stores a copy, files it on its shelf and returns its order of admission. A copy whose withdrawal
-// came before it (it waited for a blob) is stored as withdrawn.
-func (t *Tx) PutCopy(c object.Copy) (seq int64, err error) {
+const (
+	definitionPrefix = "marking-definition--"
+	// maxDefinitions bounds the definitions that a transaction remembers.
+	maxDefinitions = 64
+)
+
+// changed forgets what is remembered of an object.
+func (t *Tx) changed(publisher, id string) {
+	delete(t.definitions, object.Key{Publisher: publisher, ID: id})
+}
+
+// PutCopy stores a copy, files it on its shelf and returns it as it is stored: with its order and time of admission, and
+// withdrawn where its withdrawal came before it (it waited for a blob).
+func (t *Tx) PutCopy(c object.Copy) (_ object.Copy, err error) {
 	if t.c == nil {
-		return 0, ErrDone
+		return c, ErrDone
 	}
+	t.changed(c.Publisher, c.ID)
 	log := int64(0)
 	if c.Log != "" {
 		if log, err = t.needLog(c.Log); err != nil {
-			return 0, err
+			return c, err
 		}
 	}
 	index, err := number("entry", c.Index)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	if !c.Withdrawn {
 		if c.Withdrawn, err = t.one("SELECT 1 FROM withdrawals WHERE publisher = $1 AND id = $2 AND log = $3 AND idx >= $4", func(row) {}, c.Publisher, c.ID, log, index); err != nil {
-			return 0, err
+			return c, err
 		}
 	}
 	on, err := t.file(shelf{c.TLP, c.Audience}, c.Publisher)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	live, standing, err := t.takeOver(c, on)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	admitted, err := t.admission(c.Admitted)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
-	return t.insert(`INSERT INTO copies (publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, own, admitted, raw)
+	c.Seq, err = t.insert(`INSERT INTO copies (publisher, id, type, modified, shelf, standing, log, idx, revoked, withdrawn, live, own, admitted, raw)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		c.Publisher, c.ID, c.Type, c.Modified, on, uint8(standing), log, index, c.Revoked, c.Withdrawn, live, c.Own, admitted, c.Raw)
+	c.Admitted = fromMicros(admitted)
+	return c, err
 }
 
 // shelf is what a shelf holds: one marking for one audience.
@@ -193,6 +224,7 @@ func (t *Tx) stand(seq int64, standing object.Standing) error {
 // withdrawal is remembered: a copy from the same log that arrives later, from an entry not after place, is
 // withdrawn too.
 func (t *Tx) Withdraw(publisher, id string, place object.Place) (n int, err error) {
+	t.changed(publisher, id)
 	if place.Log != "" {
 		log, err := t.needLog(place.Log)
 		if err != nil {
@@ -262,6 +294,7 @@ func (t *Tx) CountCopies() (total int64, byPublisher map[string]int64, err error
 // Relocal makes every copy of a publisher a local one that was never shared: this member leaves the
 // alliance in which it published them.
 func (t *Tx) Relocal(publisher string) error {
+	t.definitions = nil
 	if publisher == object.Local {
 		return nil
 	}

@@ -137,6 +137,7 @@ func (t *Tx) CopyAt(seq int64) (object.Copy, error) {
 
 // Remove withdraws single copies of a publisher's object. What is left of them counts as if these had never come.
 func (t *Tx) Remove(publisher, id string, seqs []int64) error {
+	t.changed(publisher, id)
 	for _, seq := range seqs {
 		n, err := t.exec("UPDATE copies SET withdrawn = 1, live = 0, standing = 0 WHERE seq = $1 AND publisher = $2 AND id = $3", seq, publisher, id)
 		if err == nil && n == 0 {
@@ -165,6 +166,7 @@ func (t *Tx) Remove(publisher, id string, seqs []int64) error {
 // Refile moves everything that is filed for one audience to the same markings of another: this member has a new
 // name. Nothing is admitted anew.
 func (t *Tx) Refile(from, to string) error {
+	t.definitions = nil
 	var old []shelfRow
 	err := t.query("SELECT id, tlp, audience, copies FROM shelves WHERE audience = $1", func(r row) error {
 		old = append(old, shelfRow{r.int(0), uint8(r.int(1)), r.text(2), r.int(3)})

@@ -33,15 +33,19 @@ func revoked(c *object.Copy) { c.Revoked = true }
 
 func put[T Tx](t *testing.T, tx T, c object.Copy) object.Copy {
 	t.Helper()
-	seq, err := tx.PutCopy(c)
+	said, err := tx.PutCopy(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The time of admission is the store's to move.
-	stored, err := tx.CopyAt(seq)
+	stored, err := tx.CopyAt(said.Seq)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if said.Withdrawn != stored.Withdrawn || !said.Admitted.Equal(stored.Admitted) {
+		t.Fatalf("stored as %+v, said to be %+v", stored, said)
+	}
+	seq := said.Seq
 	if d := stored.Admitted.Sub(c.Admitted); d < 0 {
 		t.Fatalf("copy %d was admitted %v too early", seq, -d)
 	}

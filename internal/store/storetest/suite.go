@@ -35,7 +35,7 @@ type Tx interface {
 
 	Copies(id string) ([]object.Copy, error)
 	PublisherCopies(publisher, id string) ([]object.Copy, error)
-	PutCopy(c object.Copy) (seq int64, err error)
+	PutCopy(c object.Copy) (stored object.Copy, err error)
 	Withdraw(publisher, id string, place object.Place) (n int, err error)
 	EachLive(typ string, fn func(object.Copy) error) error
 	ListCopies(typ, publisher string, beforeSeq int64, limit int) ([]object.Copy, error)
