@@ -59,7 +59,7 @@ func commands() []*command {
 	return []*command{
 		newUp(), newScan(), newRulesCheck(), newRulesProfile(), newRulesPaths(), newStixCheck(),
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
-		newPublish(), newWithdraw(), newStatus(), newDetections(),
+		newPublish(), newWithdraw(), newSearch(), newStatus(), newDetections(),
 		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(), newTokenList(), newTokenRevoke(),
 		newLogVerify(), newDrill(), newConfigCheck(), newConfigExample(), newVersion(),
 	}

@@ -1,0 +1,360 @@
+// Package search finds objects: it keeps an index of what they are found by, behind admission, and answers queries
+// of package query for a reader (DESIGN.md, "Search").
+//
+// What a reader sees is decided as in package shelf: policy is asked once a shelf, and only copies on the shelves
+// that it allows are looked for. Of an object's copies that the reader may see, the newest version counts; of its
+// copies that match, the creator's own is shown, else the one admitted first. Nothing else of what there is shows
+// through: no counts, and no place in the order of what is hidden.
+package search
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"shieldwall/internal/object"
+	"shieldwall/internal/policy"
+	"shieldwall/internal/query"
+	"shieldwall/internal/status"
+	"shieldwall/internal/stix"
+)
+
+// Tx is what search needs of a store's transaction.
+type Tx interface {
+	EachShelf(fn func(id int64, tlp uint8, audience string, copies int64) error) error
+	FiledCopies(id string) ([]object.Filed, error)
+	IndexedTo() (indexed, last int64, err error)
+	CopiesAfter(seq int64, limit, maxBytes int) ([]object.Filed, error)
+	Index(seq int64, name, text, pattern, keys string) error
+	PutIndexedTo(seq int64) error
+	Matching(expr string, above, below int64, limit int) ([]int64, error)
+	FiledAt(seq int64) (object.Filed, error)
+	SeqAt(at time.Time) (int64, error)
+}
+
+// Limits of a page.
+const (
+	// MaxPage is the most hits of a page, DefaultPage where none is named.
+	MaxPage, DefaultPage = 200, 50
+	// maxLooked bounds the copies that a page looks at.
+	maxLooked = 2_000
+	// patience bounds the time after which a page that is not full looks at no further block.
+	patience = 20 * time.Millisecond
+	// maxRelations is the most ties that an object shows, and maxVersions the most versions.
+	maxRelations, maxVersions = 100, 100
+	// maxBodies bounds the bodies of a page's hits where they are asked for.
+	maxBodies = 4 << 20
+)
+
+// ErrCursor says that a cursor is none of ours; ErrUnknown, that the reader sees no such object.
+var (
+	ErrCursor  = errors.New("the cursor is not one that a search gave")
+	ErrUnknown = errors.New("no such object, or not for this reader")
+)
+
+// Wrong says whether an error is the query's or the cursor's, and so its asker's.
+func Wrong(err error) bool {
+	var no *query.Error
+	return errors.As(err, &no) || errors.Is(err, ErrCursor)
+}
+
+// Options are what a Searcher works with; all are required but Log.
+type Options struct {
+	View    func(ctx context.Context, fn func(Tx) error) error
+	Update  func(ctx context.Context, fn func(Tx) error) error
+	Members func() *policy.Members
+	// Open gives a copy from the store with its body in clear.
+	Open func(object.Copy) (object.Copy, error)
+	Now  func() time.Time
+	// Secret hides in the index what bodies that are sealed in the store are found by. Another one wants a new index.
+	Secret []byte
+	Log    *slog.Logger
+}
+
+// Searcher answers queries. It is safe for concurrent use.
+type Searcher struct {
+	opt    Options
+	secret *secret
+}
+
+// New makes a Searcher; Run keeps its index.
+func New(opt Options) *Searcher { return &Searcher{opt, &secret{opt.Secret}} }
+
+// Request asks for a page.
+type Request struct {
+	Query  string
+	Cursor string // a page's Next
+	Limit  int    // 0 is DefaultPage
+	// Relations and Objects ask for these of each hit.
+	Relations, Objects bool
+}
+
+// Search answers a request. A query that is none is a *query.Error.
+func (s *Searcher) Search(ctx context.Context, who policy.Reader, req Request) (page status.SearchPage, err error) {
+	n, err := query.Parse(req.Query)
+	if err != nil {
+		return page, err
+	}
+	if req.Limit <= 0 {
+		req.Limit = DefaultPage
+	}
+	page.Hits = []status.Hit{}
+	err = s.opt.View(ctx, func(tx Tx) error {
+		r, err := s.reading(tx, who)
+		if err != nil {
+			return err
+		}
+		found, err := r.find(ctx, n, req.Cursor, min(req.Limit, MaxPage))
+		if err != nil {
+			return err
+		}
+		page.Next, page.Partial = found.next, found.partial
+		bodies := 0
+		for _, f := range found.copies {
+			hit, o, err := r.hit(f)
+			if err != nil {
+				return err
+			}
+			if req.Relations && o != nil {
+				if hit.Relations, err = r.relations(ctx, o); err != nil {
+					return err
+				}
+			}
+			if req.Objects && o != nil {
+				if bodies += len(o.Raw); bodies > maxBodies && len(page.Hits) > 0 {
+					page.Next, page.Partial = cursor(page.Hits[len(page.Hits)-1].Admitted), true
+					break
+				}
+				hit.Object = o.Raw
+			}
+			page.Hits = append(page.Hits, hit)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// reading is one answer being made.
+type reading struct {
+	*Searcher
+	tx   Tx
+	open map[int64]bool // the shelves that the reader may see
+	all  bool           // there are no others
+	expr expression
+}
+
+func (s *Searcher) reading(tx Tx, who policy.Reader) (*reading, error) {
+	r := &reading{Searcher: s, tx: tx, open: map[int64]bool{}, all: true, expr: expression{secret: s.secret}}
+	members := s.opt.Members()
+	err := tx.EachShelf(func(id int64, tlp uint8, audience string, copies int64) error {
+		a, err := policy.ParseAudience(audience)
+		if err != nil || !policy.MayRead(members, who, stix.TLP(tlp), a) {
+			r.all = r.all && copies == 0
+			return nil
+		}
+		r.open[id] = true
+		r.expr.hide = r.expr.hide || sealed(tlp) && copies > 0
+		return nil
+	})
+	if !r.all {
+		for id := range r.open {
+			r.expr.shelves = append(r.expr.shelves, plain(keyShelf, id))
+		}
+	}
+	return r, err
+}
+
+// found is what a page shows.
+type found struct {
+	copies  []object.Filed
+	next    string
+	partial bool
+}
+
+// cursor goes on with what was admitted before a time: that of a copy, so that it says nothing about others.
+func cursor(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 36) }
+
+// bounds are the seqs between which a query looks.
+func (r *reading) bounds(n *query.Node, from string) (above, below int64, err error) {
+	indexed, _, err := r.tx.IndexedTo()
+	if err != nil {
+		return 0, 0, err
+	}
+	below = indexed + 1
+	until := func(t time.Time) error {
+		seq, err := r.tx.SeqAt(t)
+		below = min(below, seq)
+		return err
+	}
+	if from != "" {
+		us, err := strconv.ParseInt(from, 36, 64)
+		if err != nil || us < 0 || len(from) > 12 {
+			return 0, 0, ErrCursor
+		}
+		if err := until(time.UnixMicro(us)); err != nil {
+			return 0, 0, err
+		}
+	}
+	terms := []*query.Node{n}
+	if n.Op == query.And {
+		terms = n.Kids
+	}
+	for _, t := range terms {
+		at := t.At
+		if t.Ago > 0 {
+			at = r.opt.Now().Add(-t.Ago)
+		}
+		switch {
+		case t.Op != query.Term:
+		case t.Field == query.Until:
+			err = until(at)
+		case t.Field == query.Since:
+			var seq int64
+			seq, err = r.tx.SeqAt(at)
+			above = max(above, seq-1)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	return above, below, nil
+}
+
+// find looks for a page, block by block from the newest.
+func (r *reading) find(ctx context.Context, n *query.Node, from string, limit int) (out found, err error) {
+	above, below, err := r.bounds(n, from)
+	if err != nil || len(r.open) == 0 {
+		return out, err
+	}
+	began, looked := time.Now(), 0
+	for size, sort := smallBlock, byte(keyBlock); below-1 > above; size, sort = bigBlock, keyBigBlock {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		if looked > 0 && looked >= maxLooked || size == bigBlock && time.Since(began) > patience {
+			out.partial = true
+			out.next, err = r.boundary(below)
+			return out, err
+		}
+		block := (below - 1) >> size
+		r.expr.block = quoted(plain(sort, block))
+		floor := max(above, block<<size-1)
+		seqs, err := r.tx.Matching(r.expr.whole(n), floor, below, limit+1)
+		if err != nil {
+			return out, err
+		}
+		for _, seq := range seqs {
+			looked++
+			f, shown, err := r.shown(n, seq)
+			if err != nil {
+				return out, err
+			}
+			if !shown {
+				continue
+			}
+			if len(out.copies) == limit {
+				out.next = cursor(out.copies[limit-1].Admitted)
+				return out, nil
+			}
+			out.copies = append(out.copies, f)
+		}
+		if below = floor + 1; len(seqs) == limit+1 {
+			below = seqs[limit]
+		}
+	}
+	return out, nil
+}
+
+// boundary is a cursor in front of a seq.
+func (r *reading) boundary(below int64) (string, error) {
+	f, err := r.tx.CopiesAfter(below-1, 1, 1)
+	if err != nil || len(f) == 0 {
+		return "", err
+	}
+	return cursor(f[0].Admitted), nil
+}
+
+// shown says whether a copy that matches is the one to show of its object.
+func (r *reading) shown(n *query.Node, seq int64) (f object.Filed, shown bool, err error) {
+	f, err = r.tx.FiledAt(seq)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, false, nil
+	}
+	if err != nil || !r.open[f.Shelf] || f.Standing == object.Gone || f.Standing == object.Older {
+		return f, false, err
+	}
+	if f.Standing == object.Alone {
+		return f, true, nil
+	}
+	visible, err := r.newest(f.ID)
+	for _, c := range visible {
+		if err != nil {
+			return f, false, err
+		}
+		if c.Seq == seq {
+			return f, true, nil
+		}
+		// One that goes before it and does not match leaves the place to it.
+		if f.Modified != c.Modified {
+			return f, false, nil
+		}
+		r.expr.block = quoted(plain(keyBlock, c.Seq>>smallBlock))
+		var match []int64
+		if match, err = r.tx.Matching(r.expr.whole(n), c.Seq-1, c.Seq+1, 1); len(match) > 0 {
+			return f, false, err
+		}
+	}
+	return f, false, err
+}
+
+// newest are the copies of an object's newest version that the reader may see, the one to show first.
+func (r *reading) newest(id string) (out []object.Filed, err error) {
+	copies, err := r.tx.FiledCopies(id)
+	for _, c := range copies {
+		if !r.open[c.Shelf] || len(out) > 0 && c.Modified < out[0].Modified {
+			continue
+		}
+		if len(out) > 0 && c.Modified > out[0].Modified {
+			out = out[:0]
+		}
+		// In order of admission; of one publisher the last counts, but of all the creator's own goes first.
+		if c.Standing == object.Older {
+			continue
+		}
+		if out = append(out, c); c.Own && !out[0].Own {
+			copyWithin(out)
+		}
+	}
+	return out, err
+}
+
+// copyWithin moves the last one to the front.
+func copyWithin(list []object.Filed) {
+	last := list[len(list)-1]
+	copy(list[1:], list[:len(list)-1])
+	list[0] = last
+}
+
+// hit is a copy as a list shows it; the object is nil where its body cannot be read.
+func (r *reading) hit(f object.Filed) (status.Hit, *stix.Object, error) {
+	h := status.Hit{
+		ID: f.ID, Type: f.Type, Member: f.Publisher, TLP: stix.TLP(f.TLP).String(), Audience: f.Audience,
+		Modified: stix.KeyTime(f.Modified), Admitted: f.Admitted, Revoked: f.Revoked,
+	}
+	c, err := r.opt.Open(f.Copy)
+	if err != nil {
+		return h, nil, err
+	}
+	o, err := stix.Parse(c.Raw, stix.Limits{})
+	if err != nil {
+		return h, nil, nil
+	}
+	h.Name, h.Created = brief(o), o.Created
+	if o.Modified != "" {
+		h.Modified = o.Modified
+	}
+	return h, o, nil
+}
