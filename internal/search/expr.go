@@ -15,7 +15,7 @@ const (
 // expression spells a query for the index of full text. Each group that wants several terms wants the block first,
 // so that a search through a block ends with it.
 type expression struct {
-	secret *secret
+	spelling *spelling
 	// block is the key of a block, shelves the keys of those that the reader may see, any of which will do; none
 	// where it may see all there are.
 	block   string
@@ -80,7 +80,7 @@ func either(keys []string) string {
 }
 
 func (e *expression) term(n *query.Node) string {
-	s := e.secret
+	s := e.spelling
 	switch n.Field {
 	case query.Type:
 		return quoted(s.hidden(keyType, strings.ToLower(n.Value)))
@@ -122,5 +122,31 @@ func (e *expression) words(column string, n *query.Node) string {
 	if !e.hide {
 		return out
 	}
-	return "(" + out + " OR " + column + quoted(e.secret.words(words, true)) + ")"
+	return "(" + out + " OR " + column + quoted(e.spelling.words(words, true)) + ")"
+}
+
+// needed are words and keys without which a query does not hold, each with the ways in which it is spelled.
+func (e *expression) needed(n *query.Node) (all [][]string) {
+	switch {
+	case n.Op == query.And:
+		for _, k := range n.Kids {
+			all = append(all, e.needed(k)...)
+		}
+	case n.Op != query.Term || n.Prefix:
+	default:
+		switch n.Field {
+		case query.Since, query.Until, query.Created, query.Modified:
+		case query.Text, query.Name, query.Pattern:
+			for _, w := range query.Words(n.Value) {
+				ways := []string{w}
+				if e.hide {
+					ways = append(ways, e.spelling.hidden(keyWord, w))
+				}
+				all = append(all, ways)
+			}
+		default:
+			all = append(all, []string{strings.Trim(e.term(n), `"`)})
+		}
+	}
+	return all
 }

@@ -54,17 +54,21 @@ func plain(sort byte, value any) string { return fmt.Sprintf("%c=%v", sort, valu
 
 // hidden spells a key so that the index tells its value only to who has the secret: bodies of AMBER+STRICT and RED
 // are sealed in the store, and what they are found by must not undo that.
-func (s *secret) hidden(sort byte, value string) string {
+func (s *spelling) hidden(sort byte, value string) string {
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte{sort})
 	mac.Write([]byte(value))
 	return string(sort) + "=" + strings.ToLower(short.EncodeToString(mac.Sum(nil)[:8]))
 }
 
-type secret struct{ key []byte }
+// spelling is how keys are spelled: with a secret, and by blocks of seqs of two sizes, as powers of two.
+type spelling struct {
+	key        []byte
+	small, big int
+}
 
 // words spells words for the index, as they are or hidden.
-func (s *secret) words(list []string, hide bool) string {
+func (s *spelling) words(list []string, hide bool) string {
 	if hide {
 		for i, w := range list {
 			list[i] = s.hidden(keyWord, w)
@@ -77,9 +81,9 @@ func (s *secret) words(list []string, hide bool) string {
 type document struct{ name, text, pattern, keys string }
 
 // document reads a copy whose body is in clear. One that cannot be read is found by what the store knows of it.
-func (s *secret) document(f object.Filed) document {
+func (s *spelling) document(f object.Filed) document {
 	keys := []string{
-		plain(keyShelf, f.Shelf), plain(keyBlock, f.Seq>>smallBlock), plain(keyBigBlock, f.Seq>>bigBlock), plain(keyTLP, f.TLP),
+		plain(keyShelf, f.Shelf), plain(keyBlock, f.Seq>>s.small), plain(keyBigBlock, f.Seq>>s.big), plain(keyTLP, f.TLP),
 		s.hidden(keyType, f.Type), s.hidden(keyID, strings.ToLower(f.ID)), s.hidden(keyMember, f.Publisher),
 	}
 	o, err := stix.Parse(f.Raw, stix.Limits{})

@@ -106,7 +106,7 @@ func (s *Searcher) step(ctx context.Context, unit int) (n int, took time.Duratio
 			} else if s.opt.Log != nil {
 				s.opt.Log.Warn("an object cannot be read and is found by its id alone", "id", f.ID, "error", err)
 			}
-			seqs, docs = append(seqs, f.Seq), append(docs, s.secret.document(f))
+			seqs, docs = append(seqs, f.Seq), append(docs, s.spelling.document(f))
 		}
 		return err
 	})

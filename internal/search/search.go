@@ -8,10 +8,12 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -76,12 +78,15 @@ type Options struct {
 
 // Searcher answers queries. It is safe for concurrent use.
 type Searcher struct {
-	opt    Options
-	secret *secret
+	opt      Options
+	spelling *spelling
+	mostRare int // maxRare, but in tests
 }
 
 // New makes a Searcher; Run keeps its index.
-func New(opt Options) *Searcher { return &Searcher{opt, &secret{opt.Secret}} }
+func New(opt Options) *Searcher {
+	return &Searcher{opt, &spelling{opt.Secret, smallBlock, bigBlock}, maxRare}
+}
 
 // Request asks for a page.
 type Request struct {
@@ -147,7 +152,7 @@ type reading struct {
 }
 
 func (s *Searcher) reading(tx Tx, who policy.Reader) (*reading, error) {
-	r := &reading{Searcher: s, tx: tx, open: map[int64]bool{}, all: true, expr: expression{secret: s.secret}}
+	r := &reading{Searcher: s, tx: tx, open: map[int64]bool{}, all: true, expr: expression{spelling: s.spelling}}
 	members := s.opt.Members()
 	err := tx.EachShelf(func(id int64, tlp uint8, audience string, copies int64) error {
 		a, err := policy.ParseAudience(audience)
@@ -223,49 +228,134 @@ func (r *reading) bounds(n *query.Node, from string) (above, below int64, err er
 	return above, below, nil
 }
 
-// find looks for a page, block by block from the newest.
+// find looks for a page: in the newest block, then where a rare term leads, else block by block.
 func (r *reading) find(ctx context.Context, n *query.Node, from string, limit int) (out found, err error) {
 	above, below, err := r.bounds(n, from)
 	if err != nil || len(r.open) == 0 {
 		return out, err
 	}
-	began, looked := time.Now(), 0
-	for size, sort := smallBlock, byte(keyBlock); below-1 > above; size, sort = bigBlock, keyBigBlock {
+	f := &finding{reading: r, n: n, limit: limit, above: above, below: below}
+	err = f.run(ctx)
+	return f.found, err
+}
+
+// finding is a page being looked for.
+type finding struct {
+	*reading
+	found
+	n      *query.Node
+	limit  int
+	looked int
+	full   bool
+	// What is looked for stands between above and below.
+	above, below int64
+}
+
+func (f *finding) run(ctx context.Context) error {
+	if f.below-1 <= f.above {
+		return nil
+	}
+	began := time.Now()
+	if err := f.block(f.spelling.small, keyBlock); err != nil || f.full {
+		return err
+	}
+	if candidates, rare, err := f.rare(); err != nil || rare {
+		if err == nil {
+			err = f.each(candidates)
+		}
+		return err
+	}
+	for f.below-1 > f.above && !f.full {
 		if err := ctx.Err(); err != nil {
-			return out, err
+			return err
 		}
-		if looked > 0 && looked >= maxLooked || size == bigBlock && time.Since(began) > patience {
-			out.partial = true
-			out.next, err = r.boundary(below)
-			return out, err
+		if f.looked >= maxLooked || time.Since(began) > patience {
+			f.partial = true
+			var err error
+			f.next, err = f.boundary(f.below)
+			return err
 		}
-		block := (below - 1) >> size
-		r.expr.block = quoted(plain(sort, block))
-		floor := max(above, block<<size-1)
-		seqs, err := r.tx.Matching(r.expr.whole(n), floor, below, limit+1)
-		if err != nil {
-			return out, err
-		}
-		for _, seq := range seqs {
-			looked++
-			f, shown, err := r.shown(n, seq)
-			if err != nil {
-				return out, err
-			}
-			if !shown {
-				continue
-			}
-			if len(out.copies) == limit {
-				out.next = cursor(out.copies[limit-1].Admitted)
-				return out, nil
-			}
-			out.copies = append(out.copies, f)
-		}
-		if below = floor + 1; len(seqs) == limit+1 {
-			below = seqs[limit]
+		if err := f.block(f.spelling.big, keyBigBlock); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// block looks through what is left of the block that below ends in, as far as maxLooked goes.
+func (f *finding) block(size int, sort byte) error {
+	block := (f.below - 1) >> size
+	floor := max(f.above, block<<size-1)
+	for f.below-1 > floor && !f.full && f.looked < maxLooked {
+		f.expr.block = quoted(plain(sort, block))
+		seqs, err := f.tx.Matching(f.expr.whole(f.n), floor, f.below, f.limit+1)
+		if err != nil {
+			return err
+		}
+		for _, seq := range seqs {
+			if err := f.take(seq); err != nil || f.full {
+				return err
+			}
+		}
+		if f.below = floor + 1; len(seqs) == f.limit+1 {
+			f.below = seqs[f.limit]
+		}
+	}
+	return nil
+}
+
+// take puts a copy that matches on the page, if it is the one to show, or finds that the page is full.
+func (f *finding) take(seq int64) error {
+	f.looked++
+	c, shown, err := f.shown(f.n, seq)
+	if err != nil || !shown {
+		return err
+	}
+	if len(f.copies) == f.limit {
+		f.full, f.next = true, cursor(f.copies[f.limit-1].Admitted)
+		return nil
+	}
+	f.copies = append(f.copies, c)
+	return nil
+}
+
+// maxRare is how often a word or key may occur to lead a search.
+const maxRare = 100
+
+// rare finds all copies that have a word or key without which the query does not hold, where there are few of them.
+func (f *finding) rare() (seqs []int64, rare bool, err error) {
+	for _, ways := range f.expr.needed(f.n) {
+		seqs = seqs[:0]
+		for _, key := range ways {
+			some, err := f.tx.Matching(quoted(key), f.above, f.below, f.mostRare+1)
+			if err != nil {
+				return nil, false, err
+			}
+			if seqs = append(seqs, some...); len(seqs) > f.mostRare {
+				break
+			}
+		}
+		if len(seqs) <= f.mostRare {
+			slices.SortFunc(seqs, func(a, b int64) int { return cmp.Compare(b, a) })
+			return slices.Compact(seqs), true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// each looks at candidates, the newest first.
+func (f *finding) each(candidates []int64) error {
+	for _, seq := range candidates {
+		f.expr.block = quoted(plain(keyBlock, seq>>f.spelling.small))
+		match, err := f.tx.Matching(f.expr.whole(f.n), seq-1, seq+1, 1)
+		if err == nil && len(match) > 0 {
+			err = f.take(seq)
+		}
+		if err != nil || f.full {
+			return err
+		}
+	}
+	return nil
 }
 
 // boundary is a cursor in front of a seq.
@@ -301,7 +391,7 @@ func (r *reading) shown(n *query.Node, seq int64) (f object.Filed, shown bool, e
 		if f.Modified != c.Modified {
 			return f, false, nil
 		}
-		r.expr.block = quoted(plain(keyBlock, c.Seq>>smallBlock))
+		r.expr.block = quoted(plain(keyBlock, c.Seq>>r.spelling.small))
 		var match []int64
 		if match, err = r.tx.Matching(r.expr.whole(n), c.Seq-1, c.Seq+1, 1); len(match) > 0 {
 			return f, false, err

@@ -323,7 +323,7 @@ func TestPartial(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			d := w.s.secret.document(f)
+			d := w.s.spelling.document(f)
 			if err := tx.Index(seq, d.name, d.text, d.pattern, d.keys); err != nil {
 				return err
 			}
@@ -366,6 +366,7 @@ func matches(n *query.Node, words, labels []string, typ string) bool {
 // Random queries over random objects find what the plain way finds.
 func TestModel(t *testing.T) {
 	w := newWorld(t)
+	w.s.spelling.small, w.s.spelling.big, w.s.mostRare = 2, 4, 9
 	rnd := rand.New(rand.NewPCG(1, 2))
 	pick := func(list []string) string { return list[rnd.IntN(len(list))] }
 	types, all, marks := []string{"malware", "tool"}, []string{"ab", "cd", "ef", "gh"}, []string{"x", "y"}
