@@ -141,6 +141,7 @@ var packages = map[string]pkg{
 	"internal/shelf":    {layer: flows},
 	"internal/inbox":    {layer: flows},
 	"internal/search":   {layer: flows},
+	"internal/api":      {layer: edges},
 
 	"internal/ingest/httpjsonl": {layer: edges},
 	"internal/ingest/follow":    {layer: edges},
