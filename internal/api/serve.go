@@ -254,8 +254,8 @@ func (r *request) body(most int64, types ...string) ([]byte, error) {
 	return body, nil
 }
 
-// decode reads a JSON body strictly.
-func (r *request) decode(into any) error {
+// decode reads a JSON body strictly: one object of these members, none of them null.
+func (r *request) decode(into any, names ...string) error {
 	body, err := r.body(maxBody, "application/json")
 	if err != nil {
 		return err
@@ -267,6 +267,20 @@ func (r *request) decode(into any) error {
 		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
 			err = errors.New("bytes after it")
 		}
+	}
+	var members map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(body, &members)
+	}
+	for name, value := range members {
+		if !slices.Contains(names, name) {
+			err = fmt.Errorf("it has no %s", strconv.QuoteToASCII(name))
+		} else if string(value) == "null" {
+			err = fmt.Errorf("%s is null; leave it out", name)
+		}
+	}
+	if err == nil && members == nil {
+		err = errors.New("want an object")
 	}
 	if err != nil {
 		return badRequest("the body is not as described: %v", err)
@@ -300,7 +314,7 @@ func (r *request) withdraw() error {
 	var req struct {
 		IDs []string `json:"ids"`
 	}
-	if err := r.decode(&req); err != nil {
+	if err := r.decode(&req, "ids"); err != nil {
 		return err
 	}
 	if len(req.IDs) == 0 || len(req.IDs) > maxIDs {
@@ -339,7 +353,7 @@ const maxMute = 366 * 24 * 3600
 
 func (r *request) mute() error {
 	var req Muting
-	if err := r.decode(&req); err != nil {
+	if err := r.decode(&req, "rule", "publisher", "host", "reason", "seconds"); err != nil {
 		return err
 	}
 	if req.Seconds < 1 || req.Seconds > maxMute {
