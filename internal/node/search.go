@@ -82,3 +82,21 @@ func (n *Node) Search(ctx context.Context, req control.SearchRequest) (status.Se
 	}
 	return page, err
 }
+
+// Search finds objects for the page (web.Source), whose reader is the operator.
+func (s source) Search(ctx context.Context, req search.Request) (status.SearchPage, error) {
+	cur := s.current.Load()
+	return cur.search.Search(ctx, cur.operator(), req)
+}
+
+// Object shows one object.
+func (s source) Object(ctx context.Context, id string) (status.ObjectView, error) {
+	cur := s.current.Load()
+	return cur.search.Object(ctx, cur.operator(), id)
+}
+
+// Raw is an object's exact bytes.
+func (s source) Raw(ctx context.Context, id, version string) ([]byte, error) {
+	cur := s.current.Load()
+	return cur.search.Raw(ctx, cur.operator(), id, version)
+}
