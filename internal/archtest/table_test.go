@@ -110,6 +110,7 @@ var packages = map[string]pkg{
 		"internal/decode/eventxml":  "Sysmon for Linux writes its events into syslog",
 		"internal/decode/jsonl":     "programs log JSON objects",
 		"internal/decode/telemetry": "some of those have formats of their own: Suricata's records",
+		"internal/decode/taxonomy":  "services and their texts are those of collectors' rows, too",
 	}},
 	"internal/decode/auditd": {layer: formats, beside: map[string]string{"internal/decode/lines": "its log is lines"}},
 

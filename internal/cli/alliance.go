@@ -105,11 +105,12 @@ func newAllianceRemove() *command {
 		name: "alliance remove", args: "MEMBER", minArgs: 1, maxArgs: 1,
 		short: "take a member off the roster",
 		long: `Signs a roster without the member. Its streams end at every node that has admitted the new roster, and
-nothing sealed by such a node from then on can be opened by it. What it could read before, it keeps.`,
+nothing sealed by such a node from then on can be opened by it. What it could read before, it keeps. Where
+more than one officer must sign, this makes a draft for the others.`,
 		exits: exitsOfChange,
 		run: func(ctx context.Context, p *program, args []string) error {
 			return p.withNode(ctx, nil, func(s *session) error {
-				a, err := s.AllianceRemove(ctx, args[0])
+				a, err := s.AllianceChange(ctx, control.RosterChange{Remove: []string{args[0]}})
 				if err != nil {
 					return err
 				}
@@ -128,7 +129,28 @@ func (p *program) showAlliance(a status.Alliance) error {
 		joined(a.Officers), a.Threshold, len(a.Officers), joined(a.Groups)); err != nil {
 		return err
 	}
-	return p.memberTable(a.Members)
+	if err := p.memberTable(a.Members); err != nil {
+		return err
+	}
+	return p.showDrafts(a.Drafts)
+}
+
+// showDrafts prints what officers are asked to sign.
+func (p *program) showDrafts(drafts []status.Draft) error {
+	for _, d := range drafts {
+		if err := p.printf("\ndraft %s of roster %d: signed by %s (%d of %d)", d.ID, d.Version, joined(d.Signed), len(d.Signed), d.Needed); err != nil {
+			return err
+		}
+		if len(d.SignedNew) < d.NeededNew {
+			if err := p.printf(", %d of %d of those it names", len(d.SignedNew), d.NeededNew); err != nil {
+				return err
+			}
+		}
+		if err := p.printf("\n  %s\n", strings.Join(d.Changes, "\n  ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *program) memberTable(members []status.Member) error {

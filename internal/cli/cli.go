@@ -58,7 +58,9 @@ type command struct {
 func commands() []*command {
 	return []*command{
 		newUp(), newScan(), newRulesCheck(), newRulesProfile(), newRulesPaths(), newStixCheck(),
-		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(), newJoin(),
+		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(),
+		newAllianceChange(), newAllianceKey(), newAllianceDraft(), newAllianceSign(), newAllianceAdmit(),
+		newJoin(),
 		newPublish(), newWithdraw(), newSearch(), newStatus(), newDetections(),
 		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(), newTokenList(), newTokenRevoke(),
 		newLogVerify(), newDrill(), newConfigCheck(), newConfigExample(), newVersion(),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,8 +245,8 @@ func TestAlliance(t *testing.T) {
 	}
 	r.want(t, 0, `"token":"swt1.abc"`, "", "alliance", "invite", "b", "--json")
 	r.want(t, 0, "alliance east", "", "alliance", "remove", "c")
-	if n.removed != "c" {
-		t.Errorf("removed %q", n.removed)
+	if !slices.Equal(n.changed.Remove, []string{"c"}) {
+		t.Errorf("removed %q", n.changed.Remove)
 	}
 }
 

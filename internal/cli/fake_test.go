@@ -42,7 +42,9 @@ type fakeNode struct {
 	ids        []string
 	named      control.AllianceRequest
 	invite     control.InviteRequest
-	removed    string
+	changed    control.RosterChange
+	signed     string
+	admitted   []byte
 	word       string
 	tokened    control.TokenRequest
 	muting     control.MuteRequest
@@ -85,8 +87,19 @@ func (n *fakeNode) AllianceNew(_ context.Context, r control.AllianceRequest) (st
 	n.named = r
 	return n.alliance, n.err
 }
-func (n *fakeNode) AllianceRemove(_ context.Context, m string) (status.Alliance, error) {
-	n.removed = m
+func (n *fakeNode) AllianceChange(_ context.Context, c control.RosterChange) (status.Alliance, error) {
+	n.changed = c
+	return n.alliance, n.err
+}
+func (n *fakeNode) AllianceSign(_ context.Context, id string) (status.Alliance, error) {
+	n.signed = id
+	return n.alliance, n.err
+}
+func (n *fakeNode) AllianceDraft(_ context.Context, id string) ([]byte, error) {
+	return []byte("draft " + id), n.err
+}
+func (n *fakeNode) AllianceAdmit(_ context.Context, file []byte) (status.Alliance, error) {
+	n.admitted = file
 	return n.alliance, n.err
 }
 func (n *fakeNode) Invite(_ context.Context, r control.InviteRequest) (control.Invitation, error) {

@@ -75,6 +75,26 @@ the configuration's placeholders are to a node.`,
 	}
 }
 
+// maxWaiting bounds the log sources that are named; --json has all.
+const maxWaiting = 20
+
+// waitingLines says which rules wait for log sources that nothing here makes.
+func waitingLines(list []scan.Waiting) []string {
+	total := 0
+	var lines []string
+	for i, w := range list {
+		total += w.Rules
+		if i < maxWaiting {
+			lines = append(lines, printable(fmt.Sprintf("  %s: %s", w.Name(), plural(w.Rules, "rule", "rules"))))
+		}
+	}
+	if more := len(list) - maxWaiting; more > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", more))
+	}
+	head := plural(total, "rule is", "rules are") + " only asked where the log source is said of what is read (scan --logsource, a configuration's product, category and service):"
+	return append([]string{head}, lines...)
+}
+
 func (p *program) showRules(r scan.RuleReport) error {
 	for _, rejected := range r.Rejected {
 		at := rejected.File
@@ -92,6 +112,9 @@ func (p *program) showRules(r scan.RuleReport) error {
 	}
 	if r.Filters > 0 {
 		loaded += ", " + plural(r.Filters, "filter", "filters")
+	}
+	if len(r.Waiting) > 0 {
+		p.talk("%s", strings.Join(waitingLines(r.Waiting), "\n"))
 	}
 	p.talk("%s from %s loaded, %d rejected", loaded, plural(r.Files, "file", "files"), len(r.Rejected))
 	return nil

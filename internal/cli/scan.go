@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -83,7 +84,7 @@ detected before, in a copy of the same record, is marked, or left out with --mer
 			f.StringVar(&o.filter.Level, "level", "", "only rules of this `LEVEL` and above: "+strings.Join(scan.Levels, ", "))
 			f.StringArrayVar(&o.filter.Tags, "tags", nil, "only rules with a tag that fits this `PATTERN` (may be repeated)")
 			f.BoolVar(&o.merge, "merge", false, "leave out what was detected before, in a copy of the same record")
-			f.IntVar(&o.jobs, "jobs", 0, "read `N` files at once (default: one a processor)")
+			f.IntVar(&o.jobs, "jobs", min(maxJobs, runtime.GOMAXPROCS(0)), "read `N` files at once; by itself one a processor")
 			f.StringVar(&o.stats, "stats", "", "write statistics to `FILE`")
 		},
 		run: func(ctx context.Context, p *program, args []string) error { return runScan(ctx, p, o, args) },
@@ -103,7 +104,7 @@ func runScan(ctx context.Context, p *program, o scanOptions, paths []string) (er
 	if err := o.filter.Check(); err != nil {
 		return usagef("%v", err)
 	}
-	if o.jobs < 0 || o.jobs > maxJobs {
+	if o.jobs < 1 || o.jobs > maxJobs {
 		return usagef("--jobs must be from 1 to %d", maxJobs)
 	}
 	opt, err := sigmaOptions(o.placeholders)
@@ -269,6 +270,9 @@ func (t *scanTalk) summary(st scan.Stats) {
 	}
 	if st.Duplicates > 0 {
 		t.p.talk("%s of a record met before", plural(st.Duplicates, "detection is", "detections are"))
+	}
+	if st.Uncompared > 0 {
+		t.p.talk("%s not remembered: what repeats them is told again", plural(st.Uncompared, "detection is", "detections are"))
 	}
 	if c := st.Correlations; c.EvictedEvents > 0 {
 		t.p.talk("%s of correlations forgotten for want of room: files in the order of time need less", plural(c.EvictedEvents, "event", "events"))

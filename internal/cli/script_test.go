@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/signal"
@@ -13,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"shieldwall/internal/control"
+	"shieldwall/internal/status"
 )
 
 // TestMain lets scripts run the real command line as a process of its own: the same call as cmd/shieldwall.
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // minScripts is held so that a wrong pattern cannot pass for success.
-const minScripts = 9
+const minScripts = 10
 
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SHIELDWALL_CORPUS", os.Getenv("SHIELDWALL_CORPUS"))
 			return nil
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"serving": serving, "sigterm": sigterm},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"serving": serving, "sigterm": sigterm, "draft": draft},
 		Condition: func(cond string) (bool, error) { return cond == "corpus" && os.Getenv("SHIELDWALL_CORPUS") != "", nil },
 	})
 }
@@ -76,6 +78,16 @@ func peersServed(data string) error {
 		err = errors.New("peers are not served yet")
 	}
 	return err
+}
+
+// draft sets a variable to the id of the one draft in what alliance show --json says.
+func draft(ts *testscript.TestScript, neg bool, args []string) {
+	var a status.Alliance
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &a))
+	if len(a.Drafts) != 1 {
+		ts.Fatalf("%d drafts", len(a.Drafts))
+	}
+	ts.Setenv(args[0], a.Drafts[0].ID)
 }
 
 // sigterm tells every background command to stop, as a service manager does.

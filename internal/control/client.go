@@ -81,9 +81,24 @@ func (c *Client) AllianceNew(ctx context.Context, req AllianceRequest) (status.A
 	return post[status.Alliance](ctx, c, "/v1/alliance/new", req)
 }
 
-// AllianceRemove is Backend.AllianceRemove.
-func (c *Client) AllianceRemove(ctx context.Context, member string) (status.Alliance, error) {
-	return post[status.Alliance](ctx, c, "/v1/alliance/remove", member)
+// AllianceChange is Backend.AllianceChange.
+func (c *Client) AllianceChange(ctx context.Context, req RosterChange) (status.Alliance, error) {
+	return post[status.Alliance](ctx, c, "/v1/alliance/change", req)
+}
+
+// AllianceSign is Backend.AllianceSign.
+func (c *Client) AllianceSign(ctx context.Context, id string) (status.Alliance, error) {
+	return post[status.Alliance](ctx, c, "/v1/alliance/sign", id)
+}
+
+// AllianceDraft is Backend.AllianceDraft.
+func (c *Client) AllianceDraft(ctx context.Context, id string) ([]byte, error) {
+	return post[[]byte](ctx, c, "/v1/alliance/draft", id)
+}
+
+// AllianceAdmit is Backend.AllianceAdmit.
+func (c *Client) AllianceAdmit(ctx context.Context, file []byte) (status.Alliance, error) {
+	return post[status.Alliance](ctx, c, "/v1/alliance/admit", file)
 }
 
 // Invite is Backend.Invite.

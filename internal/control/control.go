@@ -36,8 +36,14 @@ type Backend interface {
 	Alliance(ctx context.Context) (status.Alliance, error)
 	// AllianceNew names the alliance of a member that is alone in it, and its groups.
 	AllianceNew(ctx context.Context, req AllianceRequest) (status.Alliance, error)
-	// AllianceRemove takes a member off the roster.
-	AllianceRemove(ctx context.Context, member string) (status.Alliance, error)
+	// AllianceChange signs a roster with changes: it is in force at once where one officer is enough, else it is a
+	// draft for the others to sign.
+	AllianceChange(ctx context.Context, req RosterChange) (status.Alliance, error)
+	// AllianceSign adds the signature of this node's officer to a draft, by its id.
+	AllianceSign(ctx context.Context, id string) (status.Alliance, error)
+	// AllianceDraft is a draft's file, for an officer who signs elsewhere; AllianceAdmit takes it back.
+	AllianceDraft(ctx context.Context, id string) ([]byte, error)
+	AllianceAdmit(ctx context.Context, file []byte) (status.Alliance, error)
 	// Invite makes a token for one joiner.
 	Invite(ctx context.Context, req InviteRequest) (Invitation, error)
 	// Join leaves the alliance of one and becomes a member of the token's.
@@ -137,6 +143,37 @@ type AllianceRequest struct {
 	In []string `json:"in"`
 }
 
+// RosterChange is what the next roster says otherwise. Each is done or the whole is refused.
+type RosterChange struct {
+	Officers       map[string]string `json:"officers,omitempty"` // name -> public key: a new officer, or another key of one
+	RemoveOfficers []string          `json:"remove_officers,omitempty"`
+	Threshold      int               `json:"threshold,omitempty"` // officers that must sign; 0: as before
+	AddGroups      []string          `json:"add_groups,omitempty"`
+	RemoveGroups   []string          `json:"remove_groups,omitempty"`
+	Remove         []string          `json:"remove,omitempty"` // members
+	// Members change as each one's MemberChange says.
+	Members map[string]MemberChange `json:"members,omitempty"`
+	// RejectFork makes the other branch of the rosters void, where officers signed two of one version.
+	RejectFork bool `json:"reject_fork,omitempty"`
+	// Renew changes nothing but the time at which the roster expires, which every change renews.
+	Renew bool `json:"renew,omitempty"`
+}
+
+// Empty says whether nothing is to be changed.
+func (c RosterChange) Empty() bool {
+	return len(c.Officers)+len(c.RemoveOfficers)+c.Threshold+len(c.AddGroups)+len(c.RemoveGroups)+len(c.Remove)+len(c.Members) == 0 && !c.Renew && !c.RejectFork
+}
+
+// MemberChange is what the roster says otherwise of one member; nil and empty leave it as it was.
+type MemberChange struct {
+	Suspended  *bool     `json:"suspended,omitempty"`
+	Groups     *[]string `json:"groups,omitempty"`
+	Quota      *uint64   `json:"quota,omitempty"` // entries a day; 0: no limit
+	Types      *[]string `json:"types,omitempty"` // STIX types it may publish; none: all
+	Identities *[]string `json:"identities,omitempty"`
+	Key        string    `json:"key,omitempty"` // another identity key, where the old one is lost or stolen
+}
+
 // InviteRequest asks for a token.
 type InviteRequest struct {
 	Name    string        `json:"name"` // the joiner's member name
@@ -152,8 +189,10 @@ type Invitation struct {
 	Expires time.Time `json:"expires"`
 }
 
-// JoinResult is the alliance joined.
+// JoinResult is the alliance joined, or what the join waits for.
 type JoinResult struct {
+	// Pending says that officers must admit this member first: asking again tells whether they have.
+	Pending  string `json:"pending,omitempty"`
 	Alliance string `json:"alliance"` // its name
 	ID       string `json:"id"`
 	Member   string `json:"member"` // this member's name in it

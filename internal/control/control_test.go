@@ -30,7 +30,7 @@ type fake struct {
 	named     AllianceRequest
 	muting    MuteRequest
 	tokened   TokenRequest
-	removed   string
+	changed   RosterChange
 	withdrawn []string
 	limit     int
 }
@@ -72,9 +72,21 @@ func (f *fake) AllianceNew(_ context.Context, req AllianceRequest) (status.Allia
 	return status.Alliance{Name: req.Name, Groups: req.Groups}, f.err
 }
 
-func (f *fake) AllianceRemove(_ context.Context, member string) (status.Alliance, error) {
-	f.removed = member
+func (f *fake) AllianceChange(_ context.Context, c RosterChange) (status.Alliance, error) {
+	f.changed = c
 	return status.Alliance{Version: 2}, f.err
+}
+
+func (f *fake) AllianceSign(_ context.Context, id string) (status.Alliance, error) {
+	return status.Alliance{Drafts: []status.Draft{{ID: id}}}, f.err
+}
+
+func (f *fake) AllianceDraft(_ context.Context, id string) ([]byte, error) {
+	return []byte("draft " + id + "\xff"), f.err
+}
+
+func (f *fake) AllianceAdmit(_ context.Context, file []byte) (status.Alliance, error) {
+	return status.Alliance{Name: string(file)}, f.err
 }
 
 func (f *fake) Invite(_ context.Context, req InviteRequest) (Invitation, error) {
@@ -181,8 +193,19 @@ func TestCalls(t *testing.T) {
 		if a, err := c.AllianceNew(ctx, AllianceRequest{Name: "n", Groups: []string{"g"}, In: []string{"g"}}); err != nil || a.Groups[0] != "g" || f.named.Name != "n" {
 			t.Errorf("alliance new: %+v, %v", a, err)
 		}
-		if a, err := c.AllianceRemove(ctx, "m"); err != nil || a.Version != 2 || f.removed != "m" {
-			t.Errorf("alliance remove: %+v, %v", a, err)
+		yes := true
+		asked := RosterChange{Remove: []string{"m"}, Members: map[string]MemberChange{"n": {Suspended: &yes}}}
+		if a, err := c.AllianceChange(ctx, asked); err != nil || a.Version != 2 || !reflect.DeepEqual(f.changed, asked) {
+			t.Errorf("alliance change: %+v, %v", a, err)
+		}
+		if a, err := c.AllianceSign(ctx, "d"); err != nil || a.Drafts[0].ID != "d" {
+			t.Errorf("alliance sign: %+v, %v", a, err)
+		}
+		if b, err := c.AllianceDraft(ctx, "d"); err != nil || string(b) != "draft d\xff" {
+			t.Errorf("alliance draft: %q, %v", b, err)
+		}
+		if a, err := c.AllianceAdmit(ctx, []byte("file")); err != nil || a.Name != "file" {
+			t.Errorf("alliance admit: %+v, %v", a, err)
 		}
 		if i, err := c.Invite(ctx, InviteRequest{"n", []string{"g"}, time.Hour}); err != nil || i.Token != "swt1.x" || f.invited.Expires != time.Hour {
 			t.Errorf("invite: %+v, %v", i, err)

@@ -18,7 +18,7 @@ import (
 
 // Limits of what a client may send.
 const (
-	maxRequest      = 1 << 20   // a JSON request
+	maxRequest      = 4 << 20   // a JSON request
 	maxPublish      = 256 << 20 // the files of one publication, together
 	maxPublishFiles = 20_000
 	maxList         = 10_000 // items of one list
@@ -83,7 +83,10 @@ func Handler(b Backend) http.Handler {
 	mux.HandleFunc("POST /v1/search", call(b.Search))
 	mux.HandleFunc("GET /v1/alliance", answer(func(r *http.Request) (status.Alliance, error) { return b.Alliance(r.Context()) }))
 	mux.HandleFunc("POST /v1/alliance/new", call(b.AllianceNew))
-	mux.HandleFunc("POST /v1/alliance/remove", call(b.AllianceRemove))
+	mux.HandleFunc("POST /v1/alliance/change", call(b.AllianceChange))
+	mux.HandleFunc("POST /v1/alliance/sign", call(b.AllianceSign))
+	mux.HandleFunc("POST /v1/alliance/draft", call(b.AllianceDraft))
+	mux.HandleFunc("POST /v1/alliance/admit", call(b.AllianceAdmit))
 	mux.HandleFunc("POST /v1/alliance/invite", call(b.Invite))
 	mux.HandleFunc("POST /v1/join", call(b.Join))
 	mux.HandleFunc("POST /v1/token", call(b.TokenNew))

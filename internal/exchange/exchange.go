@@ -77,6 +77,7 @@ type News struct {
 	Version uint64
 	Hash    string
 	Cards   map[string]uint64
+	Drafts  []string // hashes of drafts of the next roster
 }
 
 // Batch is a contiguous part of a log and the newest signed checkpoint.
@@ -94,6 +95,7 @@ type Peer interface {
 	Blob(ctx context.Context, hash []byte) ([]byte, error)
 	Roster(ctx context.Context, version uint64) ([]byte, error)
 	Card(ctx context.Context, member string) ([]byte, error)
+	Draft(ctx context.Context, hash string) ([]byte, error)
 	Applied(ctx context.Context, note []byte) error
 	// Refusal says whether an error is the peer's own no, and why.
 	Refusal(err error) (reason string, ok bool)
@@ -113,6 +115,7 @@ type Options struct {
 	Opener  Opener
 	Live    func([]object.Change) // called after the commit; returns once the matcher acts on them
 	Receipt func(log string, size uint64) ([]byte, error)
+	Now     func() time.Time
 	Log     *slog.Logger
 	Jitter  *rand.Rand // spreads retries
 }

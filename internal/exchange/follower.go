@@ -53,13 +53,18 @@ func (f *follower) run(ctx context.Context) {
 	f.peer = peer
 	f.mu.Unlock()
 	for fails := 0; ctx.Err() == nil; fails++ {
-		began := time.Now()
+		began, changed := time.Now(), f.x.opt.Roll.Changed()
 		err := f.session(ctx, peer)
 		if ctx.Err() != nil {
 			return
 		}
 		if f.failed(peer, err) && time.Since(began) >= settled {
 			fails = 0
+		}
+		if over := (*overQuota)(nil); errors.As(err, &over) {
+			fails = 0
+			waitQuota(ctx, changed, over.wait)
+			continue
 		}
 		f.rest(ctx, f.x.backoff(fails))
 	}
@@ -86,6 +91,8 @@ func (f *follower) failed(peer Peer, err error) (wasLive bool) {
 	state, problem := "unreachable", err.Error()
 	if reason, no := peer.Refusal(err); no {
 		state, problem = "refused", "it refuses us: "+reason
+	} else if over := (*overQuota)(nil); errors.As(err, &over) {
+		state = "over quota"
 	} else if errors.Is(err, federation.ErrRoot) || errors.Is(err, federation.ErrRollback) {
 		state = "refused"
 	}

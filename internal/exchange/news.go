@@ -2,7 +2,10 @@ package exchange
 
 import (
 	"context"
+	"maps"
 	"time"
+
+	"shieldwall/internal/roster"
 )
 
 // newsEvery is the least time between two looks at one peer's news, which it can send without end.
@@ -14,14 +17,26 @@ type newsfeed struct {
 	f      *follower
 	peer   Peer
 	newest chan News // holds one: a newer one replaces it
+	cards  map[string]uint64
 }
 
 func newNewsfeed(f *follower, peer Peer) *newsfeed {
-	return &newsfeed{f: f, peer: peer, newest: make(chan News, 1)}
+	return &newsfeed{f: f, peer: peer, newest: make(chan News, 1), cards: map[string]uint64{}}
 }
 
-// tell hands over news. One goroutine calls it.
+// maxCards bounds the sequences that a peer can tell of: those of a roster that changed often.
+const maxCards = 4 * roster.MaxMembers
+
+// tell hands over news, with the cards that the stream told of before. One goroutine calls it.
 func (n *newsfeed) tell(news News) {
+	for member, sequence := range news.Cards {
+		if sequence == 0 {
+			delete(n.cards, member)
+		} else if _, known := n.cards[member]; known || len(n.cards) < maxCards {
+			n.cards[member] = sequence
+		}
+	}
+	news.Cards = maps.Clone(n.cards)
 	select {
 	case <-n.newest:
 	default:

@@ -192,7 +192,7 @@ func (n *node) options() Options {
 		Receipt: func(log string, size uint64) ([]byte, error) {
 			return roster.SignApplied("me", log, size, seeded("witness me"))
 		},
-		Log: slog.New(slog.DiscardHandler), Jitter: rand.New(rand.NewPCG(1, 2)),
+		Now: time.Now, Log: slog.New(slog.DiscardHandler), Jitter: rand.New(rand.NewPCG(1, 2)),
 	}
 }
 

@@ -176,6 +176,8 @@ func (p *peer) Roster(ctx context.Context, version uint64) ([]byte, error) {
 	return p.a.note(version, "")
 }
 
+func (p *peer) Draft(context.Context, string) ([]byte, error) { return nil, errors.New("no draft") }
+
 func (p *peer) Card(ctx context.Context, member string) ([]byte, error) {
 	if err := p.enter(ctx, "card"); err != nil {
 		return nil, err

@@ -195,6 +195,9 @@ func (s *session) persist(ctx context.Context, next *merkle.Frontier, fresh [][]
 		if err != nil {
 			return fmt.Errorf("reading what %s published: %w", s.member, err)
 		}
+		if err := s.spend(ctx, u, fresh[:u.entries]); err != nil {
+			return err
+		}
 		tree := next
 		if u.entries < len(fresh) {
 			tree = s.tree.Clone()

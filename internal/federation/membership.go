@@ -16,8 +16,12 @@ import (
 type Membership struct {
 	Alliance string // hash of roster 1
 	Roster   *roster.Roster
-	Hash     string // of Roster
+	Hash     string   // of Roster
+	hashes   []string // of the rosters from version 1 on
+	void     []string // hashes with which branches begin that a roster rejected
+	fork     *Fork    // another branch; nil if none is known
 	cards    map[string]card
+	held     map[string]uint64 // sequences of the cards of those listed
 	denied   map[string]bool
 	pins     map[string]string // TLS pin -> member, of every card held
 	pin      PinFunc
@@ -39,10 +43,11 @@ func Found(note []byte, denied []string, pin PinFunc) (*Membership, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Membership{Alliance: id, Roster: r, Hash: id, cards: map[string]card{}, denied: map[string]bool{}, pins: map[string]string{}, pin: pin}
+	m := &Membership{Alliance: id, Roster: r, Hash: id, hashes: []string{id}, void: r.Rejects, cards: map[string]card{}, denied: map[string]bool{}, pins: map[string]string{}, pin: pin}
 	for _, d := range denied {
 		m.denied[d] = true
 	}
+	m.count()
 	return m, nil
 }
 
@@ -77,7 +82,13 @@ func (m *Membership) WithRoster(note []byte) (*Membership, error) {
 	}
 	c := m.clone()
 	c.Roster, c.Hash = r, hash
+	c.hashes = append(slices.Clip(m.hashes), hash)
+	c.void = slices.Concat(m.void, r.Rejects)
+	if c.fork != nil && slices.Contains(c.void, c.fork.Theirs) {
+		c.fork = nil
+	}
 	c.dropUnpinned()
+	c.count()
 	return c, nil
 }
 
@@ -140,6 +151,7 @@ func (m *Membership) WithCard(note []byte, now time.Time) (*Membership, *roster.
 	c := m.clone()
 	maps.DeleteFunc(c.pins, func(_, owner string) bool { return owner == next.Member })
 	c.cards[next.Member], c.pins[pin] = card{next, hash, delegation.Identity}, next.Member
+	c.count()
 	return c, next, nil
 }
 
@@ -149,15 +161,30 @@ func (m *Membership) Card(member string) *roster.Card { return m.cards[member].C
 // CardHash is the hash of a member's newest card; empty if none is held.
 func (m *Membership) CardHash(member string) string { return m.cards[member].hash }
 
-// Sequences lists the newest card's sequence of every member that is listed.
-func (m *Membership) Sequences() map[string]uint64 {
-	out := map[string]uint64{}
-	for id, c := range m.cards {
-		if _, listed := m.Roster.Member(id); listed {
-			out[id] = c.Sequence
+// Denied lists the members that this node has no dealings with by its own configuration.
+func (m *Membership) Denied() []string { return slices.Sorted(maps.Keys(m.denied)) }
+
+// WithCardsOf takes over the cards of another membership, as far as this one's roster pins who made them.
+func (m *Membership) WithCardsOf(o *Membership) *Membership {
+	c := m.clone()
+	c.cards, c.pins = maps.Clone(o.cards), maps.Clone(o.pins)
+	c.dropUnpinned()
+	c.count()
+	return c
+}
+
+// Sequences lists the newest card's sequence of every member that is listed. It belongs to the membership:
+// whoever asks must not change it.
+func (m *Membership) Sequences() map[string]uint64 { return m.held }
+
+// count makes what Sequences gives.
+func (m *Membership) count() {
+	m.held = make(map[string]uint64, len(m.cards))
+	for _, member := range m.Roster.Members {
+		if c, has := m.cards[member.ID]; has {
+			m.held[member.ID] = c.Sequence
 		}
 	}
-	return out
 }
 
 // Excluded says why this node has no dealings with a member; nil if it has.
@@ -236,6 +263,9 @@ func (m *Membership) LogVerifier(member, log string) (*Verifier, error) {
 // Warnings are standing remarks on the roster that operators should see.
 func (m *Membership) Warnings(now time.Time) []string {
 	var out []string
+	if f := m.fork; f != nil {
+		out = append(out, fmt.Sprintf("officers signed two rosters %d (%.12s here, %.12s elsewhere): somebody's keys are stolen, or an officer lies; nothing is shared with members that only one branch lists, until officers sign a roster that rejects the other (alliance change --reject-fork)", f.Version, f.Ours, f.Theirs))
+	}
 	if len(m.Roster.Active()) >= 3 && m.Roster.Threshold < 2 {
 		out = append(out, "one officer alone can change this alliance's roster; from three members on two should have to sign")
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -262,6 +263,53 @@ func benchmarkVerdict(b *testing.B, e *match.Engine, l *Lane) {
 	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
 	b.ReportMetric(float64(events*b.N)/(cpuTime()-start).Seconds(), "events/cpu-s")
 	b.ReportMetric(float64(hits), "hits")
+}
+
+// BenchmarkBeside is what ten million indicators cost beside the rules: both engines take turns at a lane, so that what
+// else the machine does meets both, and the medians are compared. Run it with -cpu 1 and -benchtime 11x.
+func BenchmarkBeside(b *testing.B) {
+	all := rules(b)
+	lanes, err := built()
+	if err != nil {
+		b.Fatal(err)
+	}
+	made := sync.OnceValues(func() (alone, beside *match.Engine) {
+		alone, beside = engine(b, all), engine(b, all)
+		addIndicators(b, beside)
+		return alone, beside
+	})
+	for _, l := range lanes {
+		b.Run(l.Name, func(b *testing.B) {
+			alone, beside := made()
+			turn(b, alone, l)
+			turn(b, beside, l)
+			var without, with []float64
+			for b.Loop() {
+				without, with = append(without, turn(b, alone, l)), append(with, turn(b, beside, l))
+			}
+			slices.Sort(without)
+			slices.Sort(with)
+			b.ReportMetric(with[len(with)/2]/without[len(without)/2], "x")
+		})
+	}
+}
+
+// turn is the processor time of a lane, in seconds.
+func turn(b *testing.B, e *match.Engine, l *Lane) float64 {
+	start, events := cpuTime(), 0
+	in := jsonl.New(bytes.NewReader(l.Data), jsonl.Options{Names: e.Names(), Sparse: true, Borrow: true})
+	for {
+		ev, err := in.Next()
+		if err != nil {
+			break
+		}
+		events++
+		e.Match(ev, func(match.Hit) {})
+	}
+	if events != l.Events {
+		b.Fatalf("%d events of %d", events, l.Events)
+	}
+	return (cpuTime() - start).Seconds()
 }
 
 // BenchmarkEVTX is a whole scan's work on a dense log: MB/s are of file.

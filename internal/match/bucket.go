@@ -3,6 +3,7 @@ package match
 import (
 	"cmp"
 	"maps"
+	"runtime"
 	"slices"
 
 	"shieldwall/internal/event"
@@ -44,14 +45,17 @@ type segment struct {
 
 // Limits of what has not been merged.
 const (
-	// deltaSize is how many rules are compiled anew with each rule that arrives.
+	// deltaSize is how many rules are compiled anew with each rule that arrives where nobody runs Run.
 	deltaSize = 16
 	// deltaValues bounds the same by the rules' values: some rules have a thousand.
 	deltaValues = 1000
 	// maxSegments is how many segments a bucket has before a writer merges them itself.
 	maxSegments = 6
 	// maxSegmentsRun is the same while Run is there to merge them.
-	maxSegmentsRun = 32
+	maxSegmentsRun = 48
+	// fanout is how many segments of one order of size (a power of it) Run merges while rules keep arriving: a
+	// rule is compiled once an order.
+	fanout = 8
 	// maxEventIDs bounds the buckets that one rule stands in.
 	maxEventIDs = 16
 )
@@ -179,7 +183,7 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 	if old != nil {
 		next.segments = slices.Clone(old.segments)
 	}
-	if n := len(next.segments); n > 0 && len(added)+len(next.segments[n-1].rules) <= deltaSize &&
+	if n := len(next.segments); n > 0 && !c.engine.running() && len(added)+len(next.segments[n-1].rules) <= deltaSize &&
 		values(added)+values(next.segments[n-1].rules) <= deltaValues {
 		added = append(next.segments[n-1].alive(), added...)
 		next.segments = next.segments[:n-1]
@@ -194,19 +198,22 @@ func (c *change) bucket(old *bucket, added []*liveRule) *bucket {
 	}
 	next.segments = slices.DeleteFunc(next.segments, func(s *segment) bool { return len(s.rules) == 0 || s.dead == len(s.rules) })
 	if len(next.segments) > c.engine.maxSegments() {
-		from := max(next.due(), 0)
+		from := max(next.settle(), 0)
 		next.segments = append(next.segments[:from:from], c.engine.compile(alive(next.segments[from:])))
 		c.engine.merges++
 	}
 	if len(next.segments) == 0 {
 		return nil
 	}
-	c.due = c.due || next.due() >= 0
+	c.due = c.due || next.settle() >= 0
 	return next
 }
 
+// running tells whether Run is there to merge.
+func (e *Engine) running() bool { return e.mergers.Load() > 0 }
+
 func (e *Engine) maxSegments() int {
-	if e.mergers.Load() > 0 {
+	if e.running() {
 		return maxSegmentsRun
 	}
 	return maxSegments
@@ -220,9 +227,24 @@ func values(rules []*liveRule) int {
 	return n
 }
 
-// due returns the first segment of those that are worth merging, -1 if there are none: the sizes of
-// segments fall by half at least, so that a rule is compiled a logarithmic number of times.
-func (b *bucket) due() int {
+// busy returns the first segment of those that are worth merging while rules keep arriving, -1 if there are
+// none: as many of one order of size as fanout, with the smaller ones behind them.
+func (b *bucket) busy() int {
+	from := -1
+	for count, order, i := 0, 1, len(b.segments)-1; i >= 0; i-- {
+		for size := len(b.segments[i].rules); size >= order*fanout; count = 0 {
+			order *= fanout
+		}
+		if count++; count >= fanout {
+			from = i
+		}
+	}
+	return from
+}
+
+// settle returns the first segment of those that are worth merging at rest, -1 if there are none: the sizes of
+// segments fall by half at least, and few of their rules were removed.
+func (b *bucket) settle() int {
 	after := 0
 	from := -1
 	for i := len(b.segments) - 1; i >= 0; i-- {
@@ -260,17 +282,18 @@ func alive(segments []*segment) []*liveRule {
 }
 
 // compile makes a segment. Rules were checked by CompileSigma, so that none can fail.
-func (e *Engine) compile(rules []*liveRule) *segment { return compile(rules, e.shared) }
+func (e *Engine) compile(rules []*liveRule) *segment { return compile(rules, e.shared, nil) }
 
-// mergeOne merges one bucket that is due, and tells whether there was one.
-func (e *Engine) mergeOne() bool {
+// mergeOne merges one bucket that is due, and tells whether there was one. It makes way for whatever else
+// wants the processor.
+func (e *Engine) mergeOne(due func(*bucket) int) bool {
 	e.mu.Lock()
-	p, from, segments := e.dueMerge()
+	p, from, segments := e.dueMerge(due)
 	e.mu.Unlock()
 	if from < 0 {
 		return false
 	}
-	merged := compile(alive(segments), e.shared)
+	merged := compile(alive(segments), e.shared, runtime.Gosched)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old := e.live.Load()
@@ -301,12 +324,12 @@ func (e *Engine) mergeOne() bool {
 }
 
 // dueMerge finds a bucket with something to merge.
-func (e *Engine) dueMerge() (p place, from int, segments []*segment) {
+func (e *Engine) dueMerge(due func(*bucket) int) (p place, from int, segments []*segment) {
 	check := func(at place, b *bucket) bool {
 		if b == nil {
 			return false
 		}
-		if from = b.due(); from >= 0 {
+		if from = due(b); from >= 0 {
 			p, segments = at, slices.Clone(b.segments[from:])
 		}
 		return from >= 0

@@ -170,18 +170,28 @@ func (e *Engine) want(in []*unit) {
 	e.names.Want(names...)
 }
 
+// rest is how long nothing has arrived when Run merges all that is worth it. Until then it only keeps the
+// segments from piling up.
+const rest = 250 * time.Millisecond
+
 // Run merges new rules into the base, beside readers and writers, until the context ends. An engine
 // without Run merges on the writer's time.
 func (e *Engine) Run(ctx context.Context) error {
 	e.mergers.Add(1)
 	defer e.mergers.Add(-1)
+	quiet := time.NewTimer(rest)
+	defer quiet.Stop()
 	for {
+		due := (*bucket).busy
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.merge:
+			quiet.Reset(rest)
+		case <-quiet.C:
+			due = (*bucket).settle
 		}
-		for ctx.Err() == nil && e.mergeOne() {
+		for ctx.Err() == nil && len(e.merge) == 0 && e.mergeOne(due) {
 		}
 	}
 }

@@ -163,9 +163,9 @@ var windowsCategories = []category{
 	{name: "process_creation", channels: security, eventIDs: ids("4688"), view: &processView},
 	{name: "network_connection", channels: security, eventIDs: ids("5156"), view: &connectionView},
 	{name: "registry_event", channels: security, eventIDs: ids("4657"), view: &registryView},
-	{name: "registry_add", channels: security, eventIDs: ids("4657"), field: "OperationType", values: ids(regCreated), view: &registryView},
-	{name: "registry_set", channels: security, eventIDs: ids("4657"), field: "OperationType", values: ids(regCreated, regModified), view: &registryView},
-	{name: "registry_delete", channels: security, eventIDs: ids("4657"), field: "OperationType", values: ids(regDeleted), view: &registryView},
+	{name: "registry_add", channels: security, eventIDs: ids("4657"), field: "OperationType", values: ids(regCreated, regCreatedText), view: &registryView},
+	{name: "registry_set", channels: security, eventIDs: ids("4657"), field: "OperationType", values: ids(regCreated, regModified, regCreatedText, regModifiedText), view: &registryView},
+	{name: "registry_delete", channels: security, eventIDs: ids("4657"), field: "OperationType", values: ids(regDeleted, regDeletedText), view: &registryView},
 }
 
 func ids(list ...string) []string { return list }
@@ -285,12 +285,9 @@ func hasValue(ev *event.Event, field string, values []string) bool {
 	return false
 }
 
-// routed tells whether any Windows event can satisfy a rule's logsource; a rule for which none can
-// would wait in vain.
-func (r *router) routed(ls sigma.Logsource) bool {
-	if ls.Product != "windows" {
-		return true // given by configuration or decoder
-	}
+// WindowsLogsource tells whether any Windows event can satisfy a logsource of the product windows; a rule for
+// which none can would wait in vain.
+func WindowsLogsource(ls sigma.Logsource) bool {
 	known := ls.Service == ""
 	for _, s := range windowsServices {
 		known = known || s.name == ls.Service

@@ -40,12 +40,12 @@ func newModel() *literal.Model {
 }
 
 // compile makes a segment.
-func compile(rules []*liveRule, shared *program.Shared) *segment {
+func compile(rules []*liveRule, shared *program.Shared, between func()) *segment {
 	detections := make([]*sigma.Detection, len(rules))
 	for i, r := range rules {
 		detections[i] = r.detection
 	}
-	p, err := program.New(detections, shared)
+	p, err := program.New(detections, shared, between)
 	if err != nil {
 		panic("match: a rule that CompileSigma took does not compile: " + err.Error())
 	}

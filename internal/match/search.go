@@ -113,7 +113,7 @@ func (s *search) text(uses use, text string) {
 	if uses&asHashes != 0 {
 		s.hashes(text)
 	}
-	if uses&asPath != 0 {
+	if uses&asPath != 0 && s.has(indicator.FileName) {
 		s.lookup(indicator.FileName, text[strings.LastIndexAny(text, `\/`)+1:])
 	}
 	if uses&asEmail != 0 {

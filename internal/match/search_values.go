@@ -88,6 +88,9 @@ func (s *search) hashes(text string) {
 		if !named {
 			digits = name
 		}
+		if !s.hasHash(len(digits)) {
+			continue
+		}
 		t, known := indicator.HashNamed(name)
 		if !known {
 			if named {
@@ -97,6 +100,21 @@ func (s *search) hashes(text string) {
 		}
 		s.lookup(t, digits)
 	}
+}
+
+// hasHash tells whether anybody looks for hashes of so many digits.
+func (s *search) hasHash(digits int) bool {
+	switch digits {
+	case 32:
+		return s.has(indicator.MD5) || s.has(indicator.Imphash)
+	case 40:
+		return s.has(indicator.SHA1)
+	case 64:
+		return s.has(indicator.SHA256)
+	case 128:
+		return s.has(indicator.SHA512)
+	}
+	return false
 }
 
 // registry looks a key up. Sysmon's TargetObject is a key, or a key and the name of a value in it.

@@ -192,6 +192,27 @@ func sameTokens(t *testing.T, text string) {
 	}
 }
 
+// sameByBlocks holds cutTokens to cutPlain with the text at every place of a block and across the ends of what is
+// classified at once.
+func sameByBlocks(t *testing.T, text string) {
+	t.Helper()
+	cut := func(by func(string, func(tokenKind, string) bool), text string) (out []string) {
+		by(text, func(kind tokenKind, token string) bool {
+			out = append(out, fmt.Sprint(kind, token))
+			return len(out) < 100
+		})
+		return out
+	}
+	for _, front := range []string{"", strings.Repeat("word ", 12), strings.Repeat("0123456789abcde ", 31) + "x", strings.Repeat("a", 500), strings.Repeat(" ", 600)} {
+		for pad := range 20 {
+			whole := front + strings.Repeat(" ", pad) + text
+			if got, want := cut(cutTokens, whole), cut(cutPlain, whole); !slices.Equal(got, want) {
+				t.Fatalf("%q:\ngot\n%q\nwant\n%q", whole, got, want)
+			}
+		}
+	}
+}
+
 var tokenSeeds = []string{
 	"ping evil.example.", "curl http://evil.example/x, then", "a:b@c.d:e", "x=http://a/http://b/c", "::1 2001:db8::1. c:1:2",
 	"d41d8cd98f00b204e9800998ecf8427e.", "-.hidden.sh+", "1.2.3.4:80", "@", "a@", "@a.b", "://", "http://", "é.example", "a_b://c.d",
@@ -200,11 +221,13 @@ var tokenSeeds = []string{
 func TestTokens(t *testing.T) {
 	for _, text := range tokenSeeds {
 		sameTokens(t, text)
+		sameByBlocks(t, text+" "+strings.Repeat("f", 64)+" "+text)
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 3000 {
 		ev := randomEvent(r, []string{"x"})
 		sameTokens(t, ev.Fields[0].Value.Text)
+		sameByBlocks(t, ev.Fields[0].Value.Text)
 	}
 }
 
@@ -219,6 +242,7 @@ func FuzzTokens(f *testing.F) {
 		if utf8.ValidString(text) {
 			sameTokens(t, text)
 		}
+		sameByBlocks(t, text)
 	})
 }
 

@@ -61,8 +61,8 @@ var classes = func() (out [256]uint8) {
 	return out
 }()
 
-// cutTokens cuts out of a text, in one pass, what looks like an indicator. yield says whether to go on.
-func cutTokens(text string, yield func(tokenKind, string) bool) {
+// cutPlain cuts out of a text, in one pass, what looks like an indicator. yield says whether to go on.
+func cutPlain(text string, yield func(tokenKind, string) bool) {
 	for i := 0; i < len(text); {
 		if classes[text[i]] == 0 {
 			i++
@@ -73,24 +73,27 @@ func cutTokens(text string, yield func(tokenKind, string) bool) {
 			seen |= classes[text[i]]
 			i++
 		}
-		if seen&isColon != 0 && text[i-1] == ':' && strings.HasPrefix(text[i:], "//") {
-			// The host behind it is cut as a word of its own.
-			if url := urlAt(text, start, i); url != "" && !yield(tokenURL, url) {
-				return
-			}
-			continue
-		}
-		const dull = inWord | notHex | notDigit
-		if seen&^dull == 0 && (seen&notHex != 0 && !isAround(text[start]) && !isAround(text[i-1]) || i-start < 32) {
-			continue // a word of a language: nothing to look up
-		}
-		if seen&(isDot|isAt) == 0 && i-start <= 32 && text[i-1] == ':' && strings.IndexByte(text[start:i-1], ':') < 0 {
-			continue // a label, as rendered messages have them: "Image:"
-		}
-		if !cutWord(text[start:i], seen, yield) {
+		if !cutFound(text, start, i, seen, yield) {
 			return
 		}
 	}
+}
+
+// cutFound takes a word of a text, and the classes of its bytes.
+func cutFound(text string, start, end int, seen uint8, yield func(tokenKind, string) bool) bool {
+	if seen&isColon != 0 && text[end-1] == ':' && strings.HasPrefix(text[end:], "//") {
+		// The host behind it is cut as a word of its own.
+		url := urlAt(text, start, end)
+		return url == "" || yield(tokenURL, url)
+	}
+	const dull = inWord | notHex | notDigit
+	if seen&^dull == 0 && (seen&notHex != 0 && !isAround(text[start]) && !isAround(text[end-1]) || end-start < 32) {
+		return true // a word of a language: nothing to look up
+	}
+	if seen&(isDot|isAt) == 0 && end-start <= 32 && text[end-1] == ':' && strings.IndexByte(text[start:end-1], ':') < 0 {
+		return true // a label, as rendered messages have them: "Image:"
+	}
+	return cutWord(text[start:end], seen, yield)
 }
 
 // endsURL are the bytes that stand in no URL as people and programs write it down.

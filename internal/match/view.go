@@ -95,11 +95,15 @@ var connectionView = view{aliases: []alias{
 	{name: "Initiated", from: "Direction", convert: initiated},
 }}
 
-// Message ids of Security 4657's OperationType.
+// Message ids of Security 4657's OperationType, and how tools that render messages (msobjs.dll, English) write them.
 const (
 	regCreated  = "%%1904"
 	regModified = "%%1905"
 	regDeleted  = "%%1906"
+
+	regCreatedText  = "New registry value created"
+	regModifiedText = "Existing registry value modified"
+	regDeletedText  = "Registry value deleted"
 )
 
 // registryView shows Security 4657 as Sysmon 12 and 13.
@@ -135,13 +139,13 @@ func withDomain(out []byte, ev *event.Event, user string) []byte {
 // integrity names mandatory labels ([MS-DTYP] 2.4.2.4, well-known SIDs S-1-16-*).
 func integrity(out []byte, _ *event.Event, sid string) []byte {
 	switch sid {
-	case "S-1-16-4096":
+	case "S-1-16-4096", `Mandatory Label\Low Mandatory Level`:
 		sid = "Low"
-	case "S-1-16-8192", "S-1-16-8448":
+	case "S-1-16-8192", "S-1-16-8448", `Mandatory Label\Medium Mandatory Level`, `Mandatory Label\Medium Plus Mandatory Level`:
 		sid = "Medium"
-	case "S-1-16-12288":
+	case "S-1-16-12288", `Mandatory Label\High Mandatory Level`:
 		sid = "High"
-	case "S-1-16-16384":
+	case "S-1-16-16384", `Mandatory Label\System Mandatory Level`:
 		sid = "System"
 	}
 	return append(out, sid...)
@@ -208,22 +212,22 @@ func registryData(out []byte, ev *event.Event, text string) []byte {
 	kind, _ := ev.Get("NewValueType")
 	n, err := strconv.ParseUint(text, 0, 64)
 	switch {
-	case kind.Text == "%%1875": // REG_BINARY
+	case kind.Text == "%%1875" || kind.Text == "REG_BINARY":
 		return append(out, "Binary Data"...)
 	case err != nil:
-	case kind.Text == "%%1876": // REG_DWORD
+	case kind.Text == "%%1876" || kind.Text == "REG_DWORD":
 		return fmt.Appendf(out, "DWORD (0x%08x)", n)
-	case kind.Text == "%%1883": // REG_QWORD
+	case kind.Text == "%%1883" || kind.Text == "REG_QWORD":
 		return fmt.Appendf(out, "QWORD (0x%08x-0x%08x)", n>>32, n&0xffffffff)
 	}
 	return append(out, text...)
 }
 
 func registryAct(out []byte, _ *event.Event, operation string) []byte {
-	switch operation {
-	case regCreated, regModified:
+	switch {
+	case operation == regCreated, operation == regModified, strings.EqualFold(operation, regCreatedText), strings.EqualFold(operation, regModifiedText):
 		operation = "SetValue"
-	case regDeleted:
+	case operation == regDeleted, strings.EqualFold(operation, regDeletedText):
 		operation = "DeleteValue"
 	}
 	return append(out, operation...)

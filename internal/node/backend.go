@@ -86,6 +86,10 @@ func (s *session) alliance() status.Alliance {
 	for _, o := range r.Officers {
 		out.Officers = append(out.Officers, o.Name)
 	}
+	out.Drafts = s.draftsShown()
+	if key, err := keys.Officer(s.node.cfg.OfficerKey); err == nil {
+		out.OfficerKey = keys.Public(key).Text()
+	}
 	for _, member := range r.Members {
 		v := status.Member{ID: member.ID, Groups: member.Groups, Suspended: member.Suspended, State: "connecting"}
 		if member.ID == s.me.member {
@@ -107,6 +111,9 @@ func (s *session) alliance() status.Alliance {
 // allWarnings are the standing remarks that operators should act on.
 func (n *Node) allWarnings(s *session) []string {
 	out := s.roll.Now().Warnings(n.now())
+	for _, d := range s.roll.Drafts() {
+		out = append(out, fmt.Sprintf("officers are to sign a draft of roster %d: shieldwall alliance show says what it changes, alliance sign %s signs it", d.Roster.Version, d.ID()))
+	}
 	if keys.KitHere(n.cfg.Data) {
 		out = append(out, "the recovery kit is still in the data folder: carry recovery.kit away, a wipe would take it along")
 	}
@@ -158,7 +165,7 @@ func (n *Node) AllianceNew(ctx context.Context, req control.AllianceRequest) (st
 		return status.Alliance{}, refusedf("the alliance %q has other members already", s.roll.Now().Roster.Name)
 	}
 	own := req.In
-	err := s.nextRoster(ctx, func(r *roster.Roster) error {
+	_, err := s.propose(ctx, func(r *roster.Roster) error {
 		r.Name = req.Name
 		r.Groups = slices.Clone(req.Groups)
 		slices.Sort(r.Groups)
@@ -171,25 +178,6 @@ func (n *Node) AllianceNew(ctx context.Context, req control.AllianceRequest) (st
 		if r.Members[0].Groups == nil {
 			r.Members[0].Groups = []string{}
 		}
-		return nil
-	})
-	if err != nil {
-		return status.Alliance{}, err
-	}
-	return s.alliance(), nil
-}
-
-// AllianceRemove takes a member off the roster.
-func (n *Node) AllianceRemove(ctx context.Context, member string) (status.Alliance, error) {
-	s := n.current.Load()
-	if member == s.me.member {
-		return status.Alliance{}, refusedf("%s is this node itself; another officer must remove it", member)
-	}
-	if _, listed := s.roll.Now().Roster.Member(member); !listed {
-		return status.Alliance{}, control.Errorf(control.NotFound, "%q is no member of the alliance", member)
-	}
-	err := s.nextRoster(ctx, func(r *roster.Roster) error {
-		r.Members = slices.DeleteFunc(r.Members, func(m roster.Member) bool { return m.ID == member })
 		return nil
 	})
 	if err != nil {
@@ -235,8 +223,10 @@ func (n *Node) Invite(ctx context.Context, req control.InviteRequest) (control.I
 
 func (s *session) checkInvitation(req *control.InviteRequest) error {
 	r := s.roll.Now().Roster
-	if s.me.officer == "" {
+	if _, _, err := s.officer(nil); control.KindOf(err) == control.Refused {
 		return refusedf("this node holds no officer key of the alliance %q: only an officer can invite", r.Name)
+	} else if err != nil {
+		return err
 	}
 	if err := roster.CheckName(req.Name); err != nil {
 		return control.Errorf(control.Usage, "%w", err)
@@ -268,8 +258,8 @@ func (s *session) checkInvitation(req *control.InviteRequest) error {
 // and begins anew under the new name.
 func (n *Node) Join(ctx context.Context, token string) (control.JoinResult, error) {
 	res, err := n.current.Load().joinAlliance(ctx, token)
-	if err != nil {
-		return control.JoinResult{}, err
+	if err != nil || res.Pending != "" {
+		return res, err
 	}
 	n.mu.Lock()
 	running := n.running

@@ -23,7 +23,6 @@ const (
 	metaIdentity = "identity" // its STIX identity id
 	metaLog      = "log"      // public key of the log it writes
 	metaOpening  = "opening"  // of a new incarnation's log: its first entry, and which log it is for
-	metaOfficer  = "officer"  // the name under which its officer key signs rosters; empty if it is none
 	metaJoin     = "join"     // a join that was begun: see pendingJoin
 )
 
@@ -37,7 +36,6 @@ const (
 type self struct {
 	member   string
 	identity string
-	officer  string
 	log      ed25519.PublicKey
 }
 
@@ -46,7 +44,7 @@ func loadSelf(ctx context.Context, store *sqlite.Store) (s self, found bool, err
 		for _, f := range []struct {
 			key string
 			to  *string
-		}{{metaMember, &s.member}, {metaIdentity, &s.identity}, {metaOfficer, &s.officer}} {
+		}{{metaMember, &s.member}, {metaIdentity, &s.identity}} {
 			v, err := tx.Meta(f.key)
 			if err != nil {
 				return err
@@ -66,7 +64,7 @@ func loadSelf(ctx context.Context, store *sqlite.Store) (s self, found bool, err
 func (s self) save(tx *sqlite.Tx) error {
 	return errors.Join(
 		tx.PutMeta(metaMember, []byte(s.member)), tx.PutMeta(metaIdentity, []byte(s.identity)),
-		tx.PutMeta(metaOfficer, []byte(s.officer)), tx.PutMeta(metaLog, s.log))
+		tx.PutMeta(metaLog, s.log))
 }
 
 // openKeys loads the keys, or makes them on a first start.
@@ -124,7 +122,7 @@ func found(ctx context.Context, opt Options, k *keys.Keys, store *sqlite.Store) 
 	if err != nil {
 		return fmt.Errorf("founding an alliance: %w", err)
 	}
-	me := self{member: name, identity: identity, officer: name, log: logKey.Public().(ed25519.PublicKey)}
+	me := self{member: name, identity: identity, log: logKey.Public().(ed25519.PublicKey)}
 	card, err := newCard(k, m.Alliance, me, 1, "", nil, now)
 	if err != nil {
 		return fmt.Errorf("founding an alliance: %w", err)

@@ -43,7 +43,7 @@ type handler struct {
 func (h handler) Batch(b peer.Batch) error { return h.batch(exchange.Batch(b)) }
 
 func (h handler) News(n peer.News) error {
-	return h.news(exchange.News{Version: n.Version, Hash: n.Hash, Cards: n.Cards})
+	return h.news(exchange.News{Version: n.Version, Hash: n.Hash, Cards: n.Cards, Drafts: n.Drafts})
 }
 
 // Refusal says whether an error is the peer's own no.

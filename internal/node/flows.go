@@ -228,7 +228,7 @@ func (s *session) newExchange() *exchange.Exchange {
 		Receipt: func(log string, size uint64) ([]byte, error) {
 			return roster.SignApplied(s.me.member, log, size, s.node.keys.Witness)
 		},
-		Log: s.node.log, Jitter: rand.New(rand.NewPCG(uint64(now.UnixNano()), uint64(len(s.me.member)))),
+		Now: s.node.now, Log: s.node.log, Jitter: rand.New(rand.NewPCG(uint64(now.UnixNano()), uint64(len(s.me.member)))),
 	})
 }
 

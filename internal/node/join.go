@@ -49,6 +49,9 @@ func (s *session) joinAlliance(ctx context.Context, word string) (control.JoinRe
 	if err != nil {
 		return control.JoinResult{}, err
 	}
+	if joined.Pending != "" {
+		return control.JoinResult{Member: token.Name, Pending: joined.Pending}, nil
+	}
 	next, err := verifyJoined(joined, token, s.node)
 	if err != nil {
 		return control.JoinResult{}, refusedf("the inviter's answer does not hold: %v", err)

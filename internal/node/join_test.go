@@ -360,7 +360,7 @@ func TestInvitations(t *testing.T) {
 }
 
 func removed(by *member, name string) error {
-	_, err := by.n.AllianceRemove(context.Background(), name)
+	_, err := by.n.AllianceChange(context.Background(), control.RosterChange{Remove: []string{name}})
 	return err
 }
 

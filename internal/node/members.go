@@ -13,48 +13,10 @@ import (
 
 	"shieldwall/internal/canon"
 	"shieldwall/internal/federation"
-	"shieldwall/internal/keys"
 	"shieldwall/internal/peer"
 	"shieldwall/internal/roster"
 	"shieldwall/internal/store/sqlite"
 )
-
-// nextRoster signs the next version of the roster, as edit makes it, and takes it. One officer is enough
-// while the threshold is 1; more need a ceremony.
-func (s *session) nextRoster(ctx context.Context, edit func(*roster.Roster) error, also ...func(*sqlite.Tx) error) error {
-	m := s.roll.Now()
-	if s.me.officer == "" {
-		return refusedf("this node holds no officer key of the alliance %q: ask an officer", m.Roster.Name)
-	}
-	if m.Roster.Threshold > 1 {
-		return refusedf("%d officers must sign a new roster; this version cannot collect their signatures yet", m.Roster.Threshold)
-	}
-	if m.Roster.Expired(s.node.now()) {
-		return refusedf("the roster expired on %s: membership is frozen", m.Roster.Expires.Format(time.DateOnly))
-	}
-	key, err := keys.Officer(s.node.cfg.OfficerKey)
-	if err != nil {
-		return fmt.Errorf("loading the officer key: %w", err)
-	}
-	next := m.Roster.Clone()
-	next.Version++
-	next.Previous = m.Hash
-	now := s.node.now()
-	// A clock that stepped back must not keep officers from signing.
-	next.Issued = canon.At(now)
-	if now.Before(m.Roster.Issued.Time) {
-		next.Issued = m.Roster.Issued
-	}
-	next.Expires = canon.At(next.Issued.Add(rosterLife))
-	if err := edit(next); err != nil {
-		return err
-	}
-	note, err := next.Sign(s.me.officer, key)
-	if err != nil {
-		return refusedf("%v", err)
-	}
-	return s.roll.AdmitRoster(ctx, note, also...)
-}
 
 // join admits a request for membership (DESIGN.md, "Invite token").
 func (s *session) join(ctx context.Context, req peer.JoinRequest, exporter []byte) (peer.Joined, error) {
@@ -72,8 +34,12 @@ func (s *session) join(ctx context.Context, req peer.JoinRequest, exporter []byt
 		return peer.Joined{}, err
 	}
 	sum := sha256.Sum256(req.Card)
-	if err := s.list(ctx, invite, req, sum[:], pinned); err != nil {
+	draft, err := s.list(ctx, invite, req, sum[:], pinned)
+	if err != nil {
 		return peer.Joined{}, err
+	}
+	if draft != nil {
+		return peer.Joined{Pending: waitsFor(draft)}, nil
 	}
 	if err := s.roll.AdmitCard(ctx, req.Card); err != nil && !errors.Is(err, federation.ErrKnown) {
 		return peer.Joined{}, fmt.Errorf("admitting the joiner's card: %w", err)
@@ -146,25 +112,41 @@ func (s *session) checkJoiner(req peer.JoinRequest, inv invite, pinned []roster.
 
 // list puts the joiner into the roster, unless a join that was cut off has done so already. The invitation is
 // bound before that, so that no other card can use it, and used up with it: who was removed since needs another.
-func (s *session) list(ctx context.Context, inv invite, req peer.JoinRequest, card []byte, pinned []roster.Key) error {
-	if _, listed := s.roll.Now().Roster.Member(inv.name); listed {
-		return nil
+// A draft comes back where other officers must sign first; the joiner asks again.
+func (s *session) list(ctx context.Context, inv invite, req peer.JoinRequest, card []byte, pinned []roster.Key) (*federation.Draft, error) {
+	m := s.roll.Now()
+	if _, listed := m.Roster.Member(inv.name); listed {
+		return nil, s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.BindInvite(req.SecretHash, card, true) })
 	}
 	if inv.used {
-		return deny("this invitation was used, and %s is no member any more: ask for a new one", inv.name)
+		return nil, deny("this invitation was used, and %s is no member any more: ask for a new one", inv.name)
 	}
-	bind := func(used bool) func(*sqlite.Tx) error {
-		return func(tx *sqlite.Tx) error { return tx.BindInvite(req.SecretHash, card, used) }
+	if m.Roster.Expired(s.node.now()) {
+		return nil, deny("the roster expired on %s: membership is frozen until officers sign the next one", m.Roster.Expires.Format(time.DateOnly))
 	}
-	if err := s.node.store.UpdateDurable(ctx, bind(false)); err != nil {
-		return err
+	if err := s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.BindInvite(req.SecretHash, card, false) }); err != nil {
+		return nil, err
 	}
-	return s.nextRoster(ctx, func(r *roster.Roster) error {
+	for _, d := range s.roll.Drafts() {
+		if asked, in := d.Roster.Member(inv.name); in && slices.EqualFunc(asked.Keys, pinned, roster.Key.Equal) {
+			return &d, nil
+		}
+	}
+	d, err := s.propose(ctx, func(r *roster.Roster) error {
 		r.Members = append(r.Members, roster.Member{
 			ID: inv.name, Identities: req.Identities, Keys: pinned, Groups: inv.groups, Listed: canon.At(s.node.now()), Types: []string{},
 		})
 		return nil
-	}, bind(true))
+	})
+	if err != nil || !d.Signed.Enough() {
+		return &d, err
+	}
+	return nil, s.node.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return tx.BindInvite(req.SecretHash, card, true) })
+}
+
+// waitsFor is what a joiner is told.
+func waitsFor(d *federation.Draft) string {
+	return fmt.Sprintf("officers must admit it: %d of %d have signed roster %d", len(d.Signed.Before), d.Signed.BeforeNeeded, d.Roster.Version)
 }
 
 // joined is the whole roster chain and all cards.

@@ -28,6 +28,9 @@ type roll struct {
 
 	now     atomic.Pointer[federation.Membership]
 	members atomic.Pointer[policy.Members]
+	drafts  atomic.Pointer[federation.Drafts] // changed under mu
+
+	learning chan struct{} // holds one: the call of Learn that asks a peer
 
 	mu      sync.Mutex // one change at a time; guards the fields below
 	changed chan struct{}
@@ -38,9 +41,10 @@ type roll struct {
 var errLeft = errors.New("this node has left the alliance")
 
 func newRoll(store *sqlite.Store, log *slog.Logger, clock func() time.Time, m *federation.Membership) *roll {
-	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{})}
+	r := &roll{store: store, log: log, clock: clock, changed: make(chan struct{}), learning: make(chan struct{}, 1)}
 	r.now.Store(m)
-	r.members.Store(policy.MembersOf(m.Roster))
+	r.members.Store(policy.MembersOf(m.Readers()))
+	r.drafts.Store(&federation.Drafts{})
 	return r
 }
 
@@ -68,6 +72,9 @@ func loadMembership(ctx context.Context, store *sqlite.Store, denied []string, n
 		}
 		if m == nil {
 			return errors.New("there is no roster in the store")
+		}
+		if m, err = withFork(tx, m); err != nil {
+			return fmt.Errorf("the other branch: %w", err)
 		}
 		return tx.EachCard(func(member string, _ uint64, note []byte) error {
 			next, _, err := m.WithCard(note, time.Time{}) // one that has expired meanwhile still names its log
@@ -114,14 +121,27 @@ func (r *roll) change(ctx context.Context, step func(*federation.Membership) (*f
 	if err != nil {
 		return &judgement{err}
 	}
-	if err := r.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error { return write(tx, next) }); err != nil {
+	drafts := r.Drafts().After(next)
+	err = r.store.UpdateDurable(ctx, func(tx *sqlite.Tx) error {
+		if err := write(tx, next); err != nil || len(drafts) == len(r.Drafts()) {
+			return err
+		}
+		return putDrafts(tx, drafts)
+	})
+	if err != nil {
 		return err
 	}
 	r.now.Store(next)
-	r.members.Store(policy.MembersOf(next.Roster))
+	r.members.Store(policy.MembersOf(next.Readers()))
+	r.drafts.Store(&drafts)
+	r.tell()
+	return nil
+}
+
+// tell wakes whoever waits for a change; the caller holds mu.
+func (r *roll) tell() {
 	close(r.changed)
 	r.changed = make(chan struct{})
-	return nil
 }
 
 // leave ends this membership by write, unless the alliance has got other members: a node is in one alliance.
@@ -148,6 +168,9 @@ func (r *roll) AdmitRoster(ctx context.Context, note []byte, also ...func(*sqlit
 		func(m *federation.Membership) (*federation.Membership, error) { return m.WithRoster(note) },
 		func(tx *sqlite.Tx, m *federation.Membership) error {
 			errs := []error{tx.PutRosterNote(m.Roster.Version, m.Hash, note), dropCards(tx, m)}
+			if m.Fork() == nil {
+				errs = append(errs, putFork(tx, nil))
+			}
 			for _, write := range also {
 				errs = append(errs, write(tx))
 			}
@@ -204,25 +227,72 @@ func (r *roll) AdmitCard(ctx context.Context, note []byte, also ...func(*sqlite.
 		})
 }
 
+// learnAlone is how long one peer is asked for news before others are asked, too.
+const learnAlone = 2 * time.Second
+
+// lacks says whether news promise what this node does not hold.
+func (r *roll) lacks(news exchange.News) bool {
+	m := r.Now()
+	if m.Roster.Version < news.Version || r.elsewhere(news) || len(r.newDrafts(news)) > 0 {
+		return true
+	}
+	held := m.Sequences()
+	for member, sequence := range news.Cards {
+		if sequence <= held[member] {
+			continue
+		}
+		if _, listed := m.Roster.Member(member); listed {
+			return true
+		}
+	}
+	return false
+}
+
 // maxSteps bounds the roster versions fetched from one peer at one time.
 const maxSteps = 10_000
 
 // Learn fetches what a peer's news promise and this node lacks. A peer that promises what it does not have
 // costs a request; what it sends is verified like anything else.
 func (r *roll) Learn(ctx context.Context, from exchange.Peer, news exchange.News) error {
+	if !r.lacks(news) {
+		return nil
+	}
+	// All peers tell the same at once: one is asked. If it is slow, it does not keep the others.
+	slow := time.NewTimer(learnAlone)
+	defer slow.Stop()
+	select {
+	case r.learning <- struct{}{}:
+		defer func() { <-r.learning }()
+	case <-slow.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.elsewhere(news) {
+		return r.learnFork(ctx, from, news)
+	}
 	for n := 0; r.Now().Roster.Version < news.Version && n < maxSteps; n++ {
 		note, err := from.Roster(ctx, r.Now().Roster.Version+1)
 		if err != nil {
 			return fmt.Errorf("fetching the next roster: %w", err)
 		}
-		if err := r.AdmitRoster(ctx, note); err != nil && !errors.Is(err, federation.ErrKnown) {
+		err = r.AdmitRoster(ctx, note)
+		if errors.Is(err, roster.ErrBranch) {
+			return r.learnFork(ctx, from, news)
+		}
+		if err != nil && !errors.Is(err, federation.ErrKnown) {
 			return fmt.Errorf("the next roster: %w", err)
 		}
 	}
 	m := r.Now()
+	if err := r.learnDrafts(ctx, from, news); err != nil {
+		return err
+	}
 	held := m.Sequences()
 	for member, sequence := range news.Cards {
-		if _, listed := m.Roster.Member(member); !listed || sequence <= held[member] {
+		if sequence <= held[member] {
+			continue
+		}
+		if _, listed := m.Roster.Member(member); !listed {
 			continue
 		}
 		note, err := from.Card(ctx, member)

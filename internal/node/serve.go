@@ -60,7 +60,17 @@ func (p peers) Next(ctx context.Context, log string, from uint64, maxBytes int) 
 func (p peers) News() (peer.News, <-chan struct{}) {
 	changed := p.roll.Changed()
 	m := p.roll.Now()
-	return peer.News{Alliance: m.Alliance, Version: m.Roster.Version, Hash: m.Hash, Cards: m.Sequences()}, changed
+	return peer.News{Alliance: m.Alliance, Version: m.Roster.Version, Hash: m.Hash, Cards: m.Sequences(), Drafts: p.roll.draftHashes()}, changed
+}
+
+// Draft is a draft of the next roster by the hash of its note.
+func (p peers) Draft(_ context.Context, hash string) ([]byte, error) {
+	for _, d := range p.roll.Drafts() {
+		if d.NoteHash() == hash {
+			return d.Note, nil
+		}
+	}
+	return nil, fs.ErrNotExist
 }
 
 // Roster is a roster note by version.

@@ -48,7 +48,8 @@ type session struct {
 	inbox     *inbox.Inbox
 	search    *search.Searcher
 
-	joining sync.Mutex // one join request at a time
+	joining   sync.Mutex // one join request at a time
+	proposing sync.Mutex // one signature of an officer at a time
 
 	stopLog func() error    // ends the log's sequencer; may be called again
 	logDone <-chan struct{} // closed when the sequencer has ended
@@ -81,6 +82,12 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 		return nil, err
 	}
 	s := &session{node: n, me: me, roll: newRoll(n.store, n.log, n.now, m), warnings: map[string]string{}}
+	if err := s.roll.loadDrafts(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.settlePrepared(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.openLog(ctx); err != nil {
 		return nil, err
 	}

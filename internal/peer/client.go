@@ -83,6 +83,11 @@ func (c *Client) Card(ctx context.Context, member string) ([]byte, error) {
 	return c.get(ctx, "/card/"+url.PathEscape(member), MaxPost)
 }
 
+// Draft fetches a draft of the next roster.
+func (c *Client) Draft(ctx context.Context, hash string) ([]byte, error) {
+	return c.get(ctx, "/draft/"+url.PathEscape(hash), MaxNote)
+}
+
 // Blob fetches a blob's ciphertext and checks its hash.
 func (c *Client) Blob(ctx context.Context, hash []byte) ([]byte, error) {
 	data, err := c.get(ctx, "/blob/"+hex.EncodeToString(hash), MaxBlob)

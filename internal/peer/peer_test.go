@@ -95,6 +95,7 @@ func (n *node) change(fn func()) {
 
 func (n *node) Roster(context.Context, uint64) ([]byte, error) { return []byte("roster"), nil }
 func (n *node) Card(context.Context, string) ([]byte, error)   { return nil, fs.ErrNotExist }
+func (n *node) Draft(context.Context, string) ([]byte, error)  { return []byte("draft"), nil }
 func (n *node) AdmitCard(context.Context, []byte) error {
 	return &Refusal{http.StatusForbidden, "sequence 1 is not above 2"}
 }

@@ -36,6 +36,8 @@ type Backend interface {
 	// Roster is a roster note by version; Card a member's newest card note.
 	Roster(ctx context.Context, version uint64) ([]byte, error)
 	Card(ctx context.Context, member string) ([]byte, error)
+	// Draft is a draft of the next roster by its SHA-256 in hex.
+	Draft(ctx context.Context, hash string) ([]byte, error)
 	// AdmitCard takes a card that somebody presents; Join a request for membership.
 	AdmitCard(ctx context.Context, note []byte) error
 	Join(ctx context.Context, req JoinRequest, exporter []byte) (Joined, error)
@@ -113,6 +115,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /log/{member}/{hash}/{path...}", s.member(s.resource))
 	mux.HandleFunc("GET /roster/{version}", s.member(s.roster))
 	mux.HandleFunc("GET /card/{member}", s.member(s.card))
+	mux.HandleFunc("GET /draft/{hash}", s.member(s.draft))
 	mux.HandleFunc("GET /blob/{hash}", s.member(s.blob))
 	mux.HandleFunc("POST /applied", s.member(s.applied))
 	mux.HandleFunc("/", s.member(func(w http.ResponseWriter, r *http.Request, _ string) {
@@ -271,6 +274,11 @@ func (s *Server) roster(w http.ResponseWriter, r *http.Request, _ string) {
 
 func (s *Server) card(w http.ResponseWriter, r *http.Request, _ string) {
 	note, err := s.backend.Card(r.Context(), r.PathValue("member"))
+	answerBytes(w, r, note, err)
+}
+
+func (s *Server) draft(w http.ResponseWriter, r *http.Request, _ string) {
+	note, err := s.backend.Draft(r.Context(), r.PathValue("hash"))
 	answerBytes(w, r, note, err)
 }
 

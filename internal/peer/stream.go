@@ -41,7 +41,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
 	out := &eventWriter{w: w, rc: http.NewResponseController(w)}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
-	for {
+	for told := map[string]uint64(nil); ; {
 		news, changed := s.backend.News()
 		// Asked after the channel was taken: a removal before that would close no channel that is looked at.
 		if _, gone := s.identify(r); gone != nil {
@@ -49,15 +49,23 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
 			out.refused(gone.Error())
 			return
 		}
+		held := news.Cards
+		news.Cards, told = cardsSince(told, held), held
 		if out.json(eventNews, news) != nil {
 			return
 		}
+		var rested <-chan time.Time
 		for same := true; same; {
 			var err error
 			select {
 			case <-ctx.Done():
 				return
 			case <-changed:
+				if _, gone := s.identify(r); gone != nil {
+					same = false // it is told why at once
+				}
+				changed, rested = nil, time.After(newsRest)
+			case <-rested:
 				same = false
 			case err := <-failed:
 				if ctx.Err() == nil {
@@ -75,6 +83,28 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, member string) {
 			}
 		}
 	}
+}
+
+// newsRest lets changes gather: while an alliance grows, each of its members tells each other one of every card.
+const newsRest = 100 * time.Millisecond
+
+// cardsSince are the sequences that differ from those told before; all of them where none were.
+func cardsSince(told, held map[string]uint64) map[string]uint64 {
+	if told == nil {
+		return held
+	}
+	out := map[string]uint64{}
+	for member, sequence := range held {
+		if told[member] != sequence {
+			out[member] = sequence
+		}
+	}
+	for member := range told {
+		if _, still := held[member]; !still {
+			out[member] = 0
+		}
+	}
+	return out
 }
 
 // streamEnd is what a reader is told when its stream cannot go on.

@@ -123,10 +123,14 @@ func readable(s string) string {
 
 // News tells a follower which roster and which cards a peer has, so that it can fetch what it lacks.
 type News struct {
-	Alliance string            `json:"alliance"`
-	Version  uint64            `json:"version"`
-	Hash     string            `json:"hash"`
-	Cards    map[string]uint64 `json:"cards"` // member -> sequence
+	Alliance string `json:"alliance"`
+	Version  uint64 `json:"version"`
+	Hash     string `json:"hash"`
+	// Cards are the sequences of members' cards: all of them in a stream's first news, in a later one those
+	// that changed; 0 is a card that is not held any more.
+	Cards map[string]uint64 `json:"cards"`
+	// Drafts are the SHA-256, in hex, of drafts of the next roster that officers are signing.
+	Drafts []string `json:"drafts,omitempty"`
 }
 
 // JoinRequest asks for membership. Proof shows knowledge of the token's secret on this very connection.
@@ -138,8 +142,10 @@ type JoinRequest struct {
 	Proof      []byte          `json:"proof"`
 }
 
-// Joined is the answer to an admitted request: the whole roster chain and everybody's cards.
+// Joined is the answer to an admitted request: the whole roster chain and everybody's cards; or that officers
+// must admit it first, and nothing else.
 type Joined struct {
+	Pending string   `json:"pending,omitempty"`
 	Rosters [][]byte `json:"rosters"` // notes from version 1
 	Cards   [][]byte `json:"cards"`
 }

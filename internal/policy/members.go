@@ -71,6 +71,14 @@ func (m *Members) Authorised(id, typ string) bool {
 	return len(types) == 0 || slices.Contains(types, typ)
 }
 
+// Quota is how many entries a day a member may publish; 0 is no limit.
+func (m *Members) Quota(id string) uint64 {
+	if !m.has(id) {
+		return 0
+	}
+	return m.listed[id].Quota
+}
+
 // Listed is since when an active member belongs to the alliance; zero for others.
 func (m *Members) Listed(id string) time.Time {
 	if !m.has(id) {

@@ -288,6 +288,9 @@ func (p *Publisher) append(ctx context.Context, batches []*batch, inTx func(Tx) 
 			if err := s.run(batches); err != nil {
 				return nil, err
 			}
+			if err := s.spend(len(batches), false); err != nil {
+				return nil, err
+			}
 			if inTx != nil {
 				if err := inTx(tx); err != nil {
 					return nil, err

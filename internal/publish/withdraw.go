@@ -57,7 +57,7 @@ func (p *Publisher) Withdraw(ctx context.Context, ids []string) (Withdrawn, erro
 			out.Entries = append(out.Entries, object.Place{Log: log, Index: s.index() - 1})
 		}
 		changes = s.changes
-		return s.entries, nil
+		return s.entries, s.spend(len(todo), true)
 	})
 	if err != nil {
 		return Withdrawn{}, fmt.Errorf("withdrawing: %w", err)

@@ -382,3 +382,110 @@ func TestReceiptRefuses(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// TestMerge joins signatures that were made apart, and leaves out everything else.
+func TestMerge(t *testing.T) {
+	r1 := first(2, "x", "y", "z")
+	r2 := next(t, r1)
+	r2.Officers = first(2, "x", "w", "z").Officers
+	by := func(r *Roster, name string) []byte {
+		msg, err := r.Sign(name, key("officer "+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg
+	}
+	spam := by(r2, "y")
+	for i := range 20 {
+		var err error
+		if spam, err = Cosign(spam, fmt.Sprint("stranger-", i), key("stranger")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, err := Merge(r1, by(r2, "x"), spam)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Merge(r1, spam, by(r2, "x"))
+	if err != nil || !bytes.Equal(one, other) || bytes.Contains(one, []byte("stranger")) {
+		t.Fatalf("%v: the order counts, or strangers do:\n%s\n%s", err, one, other)
+	}
+	if s, err := Signatures(r1, one); err != nil || s.Enough() || !slices.Equal(s.Before, []string{"x", "y"}) || !slices.Equal(s.Own, []string{"x"}) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if one, err = Merge(r1, one, by(r2, "w")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := VerifyNext(r1, one); err != nil || got.Version != 2 {
+		t.Fatalf("enough signed, and still: %v", err)
+	}
+	another := next(t, r1)
+	another.Name = "another"
+	for name, pair := range map[string][2][]byte{
+		"two texts": {one, by(another, "x")}, "garbage": {one, []byte("x")}, "garbage first": {nil, one}, "not the next": {signAll(t, r1, "x"), one},
+	} {
+		if msg, err := Merge(r1, pair[0], pair[1]); err == nil {
+			t.Errorf("%s: merged into %q", name, msg)
+		}
+	}
+}
+
+// TestChanges wants every field of a roster to be told: an officer signs what is shown.
+func TestChanges(t *testing.T) {
+	r1 := first(2, "x", "y", "z")
+	r1.Groups = []string{"energy", "rail"}
+	m := func(id string) Member {
+		return Member{ID: id, Identities: []string{}, Keys: []Key{public(key("identity " + id))}, Groups: []string{}, Listed: r1.Issued, Types: []string{}}
+	}
+	r1.Members = []Member{m("a"), m("b")}
+	uuid := "identity--00000000-0000-4000-8000-000000000001"
+	for want, edit := range map[string]func(*Roster){
+		`is called "new"`:                         func(r *Roster) { r.Name = "new" },
+		"the roster expires on":                   func(r *Roster) { r.Expires = canon.At(r.Expires.Add(48 * time.Hour)) },
+		"officer w is new, with the key ed25519:": func(r *Roster) { r.Officers[1] = Officer{"w", public(key("officer w"))} },
+		"officer y is removed":                    func(r *Roster) { r.Officers[1] = Officer{"w", public(key("officer w"))} },
+		"officer y has another key, ed25519:":     func(r *Roster) { r.Officers[1].Key = public(key("another")) },
+		"3 of 3 officers must sign instead of 2":  func(r *Roster) { r.Threshold = 3 },
+		"group ports is new":                      func(r *Roster) { r.Groups = append(r.Groups, "ports") },
+		"group rail is dissolved":                 func(r *Roster) { r.Groups = r.Groups[:1] },
+		"member c joins, in rail, with":           func(r *Roster) { c := m("c"); c.Groups = []string{"rail"}; r.Members = append(r.Members, c) },
+		"member b is removed":                     func(r *Roster) { r.Members = r.Members[:1] },
+		"member a has another identity key":       func(r *Roster) { r.Members[0].Keys = []Key{public(key("another"))} },
+		"member a is suspended":                   func(r *Roster) { r.Members[0].Suspended = true },
+		"member a is in rail instead of no group": func(r *Roster) { r.Members[0].Groups = []string{"rail"} },
+		"may publish 7 entries a day instead":     func(r *Roster) { r.Members[0].Quota = 7 },
+		"may publish indicator instead of all":    func(r *Roster) { r.Members[0].Types = []string{"indicator"} },
+		"member a speaks for " + uuid:             func(r *Roster) { r.Members[0].Identities = []string{uuid} },
+		"begins with 000000000000, is void":       func(r *Roster) { r.Rejects = []string{strings.Repeat("0", 64)} },
+		"member a is listed since 2":              func(r *Roster) { r.Members[0].Listed = canon.At(r.Issued.Add(time.Hour)) },
+	} {
+		after := next(t, r1)
+		before := len(Changes(r1, after))
+		edit(after)
+		if got := Changes(r1, after); !strings.Contains(strings.Join(got, "\n"), want) || len(got) <= before {
+			t.Errorf("%q is not told: %q", want, got)
+		}
+	}
+}
+
+// TestDraftFile reads a draft back, and nothing else.
+func TestDraftFile(t *testing.T) {
+	r1 := first(1, "x")
+	a, b := signAll(t, r1, "x"), signAll(t, next(t, r1), "x")
+	file := func(a, b []byte) []byte { return DraftFile{Alliance: alliance, PrevNote: a, NextNote: b}.Encode() }
+	data := file(a, b)
+	d, err := DecodeDraft(data)
+	if err != nil || d.Alliance != alliance || d.Prev.Version != 1 || d.Next.Version != 2 || !bytes.Equal(d.PrevNote, a) || !bytes.Equal(d.NextNote, b) {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for name, bad := range map[string][]byte{
+		"nothing": nil, "cut": data[:len(data)-1], "longer": append(slices.Clone(data), '\n'), "a roster": b,
+		"the wrong way round": file(b, a), "twice the same": file(a, a),
+		"another spelling": bytes.Replace(data, []byte("v1 "), []byte("v1  "), 1), "large": make([]byte, maxDraft+1),
+		"no alliance": bytes.Replace(data, []byte(alliance), []byte("x"), 1),
+	} {
+		if _, err := DecodeDraft(bad); err == nil {
+			t.Errorf("%s was read", name)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"crypto/hpke"
 	"crypto/mlkem"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -37,6 +38,20 @@ type Key struct {
 
 // Equal compares two keys.
 func (k Key) Equal(o Key) bool { return k.Type == o.Type && bytes.Equal(k.Key, o.Key) }
+
+// Text is a key as people pass it on: type:base64.
+func (k Key) Text() string { return k.Type + ":" + base64.StdEncoding.EncodeToString(k.Key) }
+
+// ParseSigningKey reads a public key that Text wrote and that can sign.
+func ParseSigningKey(text string) (Key, error) {
+	typ, data, _ := strings.Cut(strings.TrimSpace(text), ":")
+	b, err := base64.StdEncoding.Strict().DecodeString(data)
+	if err != nil {
+		return Key{}, fmt.Errorf("%.80q is no key: type:base64 is wanted", text)
+	}
+	k := Key{Type: typ, Key: b}
+	return k, k.check(fmt.Sprintf("%.80q", text), Ed25519)
+}
 
 // check wants a key of that type and of the type's size.
 func (k Key) check(what, typ string) error {

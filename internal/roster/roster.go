@@ -42,6 +42,9 @@ type Roster struct {
 	Officers  []Officer  `json:"officers"`
 	Groups    []string   `json:"groups"`
 	Members   []Member   `json:"members"`
+	// Rejects are hashes of rosters of other branches, where officers signed two of one version: with this roster
+	// the branches that begin with them are void.
+	Rejects []string `json:"rejects,omitempty"`
 }
 
 // Officer may sign rosters.
@@ -100,6 +103,9 @@ func (r *Roster) check() error {
 	if err := r.checkOfficers(); err != nil {
 		return err
 	}
+	if err := r.checkRejects(); err != nil {
+		return err
+	}
 	names := map[string]bool{}
 	for _, g := range r.Groups {
 		if err := fresh(names, g); err != nil {
@@ -115,6 +121,21 @@ func (r *Roster) check() error {
 		}
 	}
 	return r.checkBindings()
+}
+
+// maxRejects bounds the branches that one roster makes void.
+const maxRejects = 16
+
+func (r *Roster) checkRejects() error {
+	if len(r.Rejects) > maxRejects {
+		return fmt.Errorf("%d rejected rosters are over the limit of %d", len(r.Rejects), maxRejects)
+	}
+	for i, h := range r.Rejects {
+		if !isHex(h, sha256.Size) || h == r.Previous || slices.Contains(r.Rejects[:i], h) {
+			return fmt.Errorf("%.80q cannot be rejected", h)
+		}
+	}
+	return nil
 }
 
 // checkOfficers wants more than half of the officers to sign, so that no two disjoint sets of them can.
@@ -249,6 +270,26 @@ func (r *Roster) Member(id string) (*Member, bool) {
 	return nil, false
 }
 
+// Officer returns an officer by name.
+func (r *Roster) Officer(name string) (*Officer, bool) {
+	for i := range r.Officers {
+		if r.Officers[i].Name == name {
+			return &r.Officers[i], true
+		}
+	}
+	return nil, false
+}
+
+// OfficerOf names the officer whose key this is; empty if it is nobody's.
+func (r *Roster) OfficerOf(key Key) string {
+	for _, o := range r.Officers {
+		if o.Key.Equal(key) {
+			return o.Name
+		}
+	}
+	return ""
+}
+
 // Active lists the members that are not suspended, in the roster's order.
 func (r *Roster) Active() []*Member {
 	var out []*Member
@@ -294,6 +335,7 @@ func (r *Roster) Expired(now time.Time) bool { return !now.Before(r.Expires.Time
 // Clone is a copy to make the next version from: what is done to its lists does not reach r.
 func (r *Roster) Clone() *Roster {
 	c := *r
+	c.Rejects = slices.Clone(r.Rejects)
 	c.Officers, c.Groups, c.Members = slices.Clone(r.Officers), slices.Clone(r.Groups), slices.Clone(r.Members)
 	for i := range c.Members {
 		m := &c.Members[i]

@@ -411,11 +411,11 @@ func statements(t testing.TB) [][]byte {
 	}
 	one, two := chain(t)
 	_, c := newCard(t, nil)
-	return [][]byte{msg, r, receipt, []byte(word), []byte(c.Delegation), one, two, []byte("shieldwall roster v1\n{}\n\n— x AAAA\n"), nil}
+	return [][]byte{msg, r, receipt, []byte(word), []byte(c.Delegation), one, two, DraftFile{Alliance: alliance, PrevNote: one, NextNote: two}.Encode(), []byte("shieldwall roster v1\n{}\n\n— x AAAA\n"), nil}
 }
 
 func TestSeeds(t *testing.T) {
-	if n := len(statements(t)); n < 9 {
+	if n := len(statements(t)); n < 10 {
 		t.Fatalf("%d seeds", n)
 	}
 }
@@ -443,6 +443,9 @@ func FuzzStatements(f *testing.F) {
 			if s, err := Signatures(nil, data); err != nil || !s.Enough() {
 				t.Fatalf("verified with %+v, %v", s, err)
 			}
+		}
+		if d, err := DecodeDraft(data); err == nil && !bytes.Equal(d.Encode(), data) {
+			t.Fatalf("a draft has two spellings: %q", data)
 		}
 		VerifyApplied(data, "a", public(key("witness")))
 		if tk, err := ParseToken(string(data)); err == nil {

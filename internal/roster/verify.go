@@ -83,6 +83,9 @@ func VerifyFirst(msg []byte) (*Roster, string, error) {
 	return r, id, nil
 }
 
+// ErrBranch says that a roster follows another one than that held.
+var ErrBranch = errors.New("does not continue the")
+
 // VerifyNext verifies the version after prev: it must name prev and carry enough signatures by prev's
 // officers and by its own.
 func VerifyNext(prev *Roster, msg []byte) (*Roster, error) { return verify(prev, msg) }
@@ -155,7 +158,7 @@ func parseAfter(prev *Roster, msg []byte) (*Roster, error) {
 	case r.Version != prev.Version+1:
 		return nil, fmt.Errorf("roster: version %d does not follow version %d", r.Version, prev.Version)
 	case r.Previous != hash:
-		return nil, fmt.Errorf("roster: version %d does not continue the version %d held here", r.Version, prev.Version)
+		return nil, fmt.Errorf("roster: version %d %w version %d held here", r.Version, ErrBranch, prev.Version)
 	case r.Issued.Before(prev.Issued.Time):
 		return nil, fmt.Errorf("roster: version %d was issued before version %d", r.Version, prev.Version)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"shieldwall/internal/correlate"
 	"shieldwall/internal/decode/container"
+	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/match"
 	"shieldwall/internal/sigma"
 )
@@ -84,6 +85,42 @@ type RuleReport struct {
 	Correlations int        `json:"correlations"`
 	Filters      int        `json:"filters"`
 	Rejected     []Rejected `json:"rejected"`
+	// Waiting are log sources of rules that load, and that no decoder gives an event by itself: such a rule is
+	// only asked where the log source is said of what is read.
+	Waiting []Waiting `json:"waiting"`
+}
+
+// Waiting is a log source and how many rules wait for it.
+type Waiting struct {
+	Product  string `json:"product,omitempty"`
+	Category string `json:"category,omitempty"`
+	Service  string `json:"service,omitempty"`
+	Rules    int    `json:"rules"`
+	File     string `json:"file"` // of the first of them
+}
+
+// Name is the log source as --logsource takes it.
+func (w Waiting) Name() string { return w.Product + "/" + w.Category + "/" + w.Service }
+
+// waiting lists the log sources that no decoder gives, those of most rules first. Rules without a log source meet
+// every event.
+func waiting(rules []Rule) []Waiting {
+	at := map[sigma.Logsource]int{}
+	out := []Waiting{}
+	for _, r := range rules {
+		ls := r.Rule.Logsource
+		if telemetry.Makes(ls) || (ls.Product == "windows" || ls.Product == "") && match.WindowsLogsource(ls) {
+			continue
+		}
+		i, known := at[ls]
+		if !known {
+			i, at[ls] = len(out), len(out)
+			out = append(out, Waiting{Product: ls.Product, Category: ls.Category, Service: ls.Service, File: r.Path})
+		}
+		out[i].Rules++
+	}
+	slices.SortStableFunc(out, func(a, b Waiting) int { return b.Rules - a.Rules })
+	return out
 }
 
 // CheckRules says which rules below the paths load and which do not, correlations and filters included. The
@@ -96,6 +133,7 @@ func CheckRules(paths []string, opt sigma.Options) (RuleReport, error) {
 	}}
 	err := l.all(paths)
 	report.Files, report.Loaded = l.set.Files, len(l.set.Rules)
+	report.Waiting = waiting(l.set.Rules)
 	report.Correlations, report.Filters = len(l.set.Correlations), l.set.Filters
 	return report, err
 }

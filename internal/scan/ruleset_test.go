@@ -89,7 +89,7 @@ func TestRuleSet(t *testing.T) {
 	if err := json.Unmarshal(data, &keys); err != nil {
 		t.Fatal(err)
 	}
-	if got := slices.Sorted(maps.Keys(keys)); !slices.Equal(got, []string{"correlations", "files", "filters", "loaded", "rejected"}) {
+	if got := slices.Sorted(maps.Keys(keys)); !slices.Equal(got, []string{"correlations", "files", "filters", "loaded", "rejected", "waiting"}) {
 		t.Errorf("the check's keys: %v", got)
 	}
 

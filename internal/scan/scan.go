@@ -142,6 +142,8 @@ type Stats struct {
 	// Duplicates were detections of records that had been met before; see Options.Merge. Those that were told
 	// are among Detections, too.
 	Duplicates int64 `json:"duplicates"`
+	// Uncompared were detections that later ones were not compared with: there is room for the first 524,288.
+	Uncompared int64 `json:"uncompared"`
 	// First and Last are the times of the earliest and the latest event that was looked at.
 	First       time.Time `json:"first,omitzero"`
 	Last        time.Time `json:"last,omitzero"`
@@ -184,6 +186,7 @@ func Run(ctx context.Context, opt Options) (stats Stats, err error) {
 	s.profile()
 	s.stopped()
 	s.stats.TextsCut = int64(s.engine.IndicatorStats().Cut - before)
+	s.stats.Uncompared = s.seen.beyond
 	if out != nil {
 		if ferr := out.Flush(); err == nil && ferr != nil {
 			err = fmt.Errorf("writing detections: %w", ferr)

@@ -9,20 +9,23 @@ import (
 	"shieldwall/internal/status"
 )
 
-// maxSeen bounds the detections that later ones are compared with; beyond, duplicates are told as they come.
+// maxSeen bounds the detections that later ones are compared with; beyond, duplicates are told as they come, and counted.
 const maxSeen = 1 << 19
 
 // seen knows detections again, by two hashes. Everything but the file's name has to be the same.
 type seen struct {
 	seeds [2]maphash.Seed
 	first map[[2]uint64]origin
+	// most is maxSeen, but in tests; beyond counts what there was no room for.
+	most   int
+	beyond int64
 }
 
 // origin is where a detection was first told of.
 type origin struct{ source, record string }
 
 func newSeen() *seen {
-	return &seen{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, first: map[[2]uint64]origin{}}
+	return &seen{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}, first: map[[2]uint64]origin{}, most: maxSeen}
 }
 
 // before tells where the same was told of before, and remembers what was not.
@@ -34,9 +37,11 @@ func (s *seen) before(rule match.Key, d *status.Detection) string {
 	if first, again := s.first[key]; again {
 		return first.source + " " + first.record
 	}
-	if len(s.first) < maxSeen {
-		s.first[key] = origin{d.Source, d.Record}
+	if len(s.first) >= s.most {
+		s.beyond++
+		return ""
 	}
+	s.first[key] = origin{d.Source, d.Record}
 	return ""
 }
 

@@ -81,6 +81,24 @@ type Alliance struct {
 	Officers  []string  `json:"officers"`
 	Groups    []string  `json:"groups"`
 	Members   []Member  `json:"members"`
+	// Drafts of the next roster are waiting for officers' signatures.
+	Drafts []Draft `json:"drafts,omitempty"`
+	// OfficerKey is the public key of the officer key on this node, whether or not it is an officer's of this
+	// alliance: what other officers need to make it one.
+	OfficerKey string `json:"officer_key,omitempty"`
+}
+
+// Draft is a roster that officers are signing.
+type Draft struct {
+	ID      string   `json:"id"`
+	Version uint64   `json:"version"`
+	Changes []string `json:"changes"` // in words
+	// Signed are the officers in force that signed and Needed how many must; SignedNew and NeededNew are the same
+	// for the officers that the draft itself names.
+	Signed    []string `json:"signed"`
+	Needed    int      `json:"needed"`
+	SignedNew []string `json:"signed_new"`
+	NeededNew int      `json:"needed_new"`
 }
 
 // Member is one member as this node sees it.
@@ -89,7 +107,7 @@ type Member struct {
 	Self      bool     `json:"self,omitempty"`
 	Groups    []string `json:"groups"`
 	Suspended bool     `json:"suspended,omitempty"`
-	// State is "self", "live", "catching up", "connecting", "unreachable" or "refused".
+	// State is "self", "live", "catching up", "connecting", "unreachable", "refused" or "over quota".
 	State string `json:"state"`
 	// Problem says why a member is not live; empty otherwise.
 	Problem  string    `json:"problem,omitempty"`

@@ -286,7 +286,8 @@ func firstOf(texts ...string) string {
 //  3. @timestamp: UTC, but of some shippers the time of arrival;
 //  4. TimeCreated without a zone, taken as UTC;
 //  5. EventTime: of some shippers local time without a zone, taken as UTC;
-//  6. TimeGenerated, eventTime, timestamp, time.
+//  6. TimeGenerated, eventTime, timestamp, time;
+//  7. any of these as a time since 1970.
 func (n *namer) when() time.Time {
 	created, zoned, ok := parseTime(n.facts[roleTimeCreated].Text)
 	if ok && zoned {
@@ -302,6 +303,11 @@ func (n *namer) when() time.Time {
 	}
 	for _, r := range [...]role{roleEventTime, roleOtherTime} {
 		if t, _, ok := parseTime(n.facts[r].Text); ok {
+			return t
+		}
+	}
+	for _, r := range [...]role{roleTimeCreated, roleBeatTimestamp, roleTimestamp, roleEventTime, roleOtherTime} {
+		if t, ok := epoch(n.facts[r].Text); ok {
 			return t
 		}
 	}

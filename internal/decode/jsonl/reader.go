@@ -178,7 +178,9 @@ func (r *Reader) Next() (*event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.raw = r.in.rest()[:n]
+	if r.raw = r.in.rest()[:n]; r.scan.hints&odd != 0 {
+		r.usual()
+	}
 	r.ev = event.Event{Source: r.opts.Source, Fields: r.ev.Fields[:0], Names: r.opts.Names, Rest: r.rest}
 	if r.rest != nil {
 		r.ev.Asked = r.scan.asked - 1
@@ -193,6 +195,21 @@ func (r *Reader) Next() (*event.Event, error) {
 	r.st.DuplicateKeys += r.scan.duplicates
 	r.advance(n)
 	return &r.ev, nil
+}
+
+// usual reads an object of an odd shape in a usual one. What is counted of it is counted as it was written.
+func (r *Reader) usual() {
+	raw, ok := rewrite(r.raw, r.scan.hints)
+	if !ok {
+		return
+	}
+	replaced, duplicates := r.scan.replaced, r.scan.duplicates
+	if _, err := r.scan.object(raw); err != nil { // it is over a limit in that shape
+		r.scan.object(r.raw)
+		return
+	}
+	r.raw = raw
+	r.scan.replaced, r.scan.duplicates = replaced, duplicates
 }
 
 // whole is event.Event.Rest: it gives ev all fields of the object at hand.

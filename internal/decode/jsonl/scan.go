@@ -375,6 +375,7 @@ func (s *scanner) leaf(at *path, kind event.Kind, text string) {
 		return
 	}
 	if s.arrays > 0 {
+		s.hints |= at.hint & odd
 		l := s.list(at)
 		l.Items = append(l.Items, event.Value{Kind: kind, Text: text})
 		return

@@ -15,7 +15,7 @@ import "strings"
 //     they are called SourceName (or Source), ProviderGuid, Hostname, RecordNumber, ExecutionProcessID.
 //   - other: every leaf under its keys joined by dots.
 //
-// What Elasticsearch exports ({"_index":...,"_source":{...}}) has the shape of the document inside.
+// Some more are rewritten into these (rewrite.go). What Elasticsearch exports ({"_index":...,"_source":{...}}) has the shape of the document inside.
 //
 // Names of a payload lose their spaces (Defender's "Threat Name" is ThreatName). A name occurs once:
 // System wins over the payload, except for Channel (event 104 names the cleared log there, and rules
@@ -32,7 +32,7 @@ const (
 )
 
 // hint is what a path says about the shape of its object.
-type hint uint8
+type hint uint16
 
 const (
 	hintNested hint = 1 << iota
@@ -40,9 +40,20 @@ const (
 	hintLogName
 	hintBeat6
 	hintFlat
+	// Those of odd shapes; see rewrite.go.
+	hintNamed
+	hintBare
+	hintECmd
+	hintECmdPayload
+	hintWazuh
+	hintSplunk
 )
 
 func hintOf(full string) hint {
+	return usualHintOf(full) | oddHintOf(full)
+}
+
+func usualHintOf(full string) hint {
 	switch {
 	case strings.HasPrefix(full, "Event.System."):
 		return hintNested
@@ -134,7 +145,7 @@ func callNested(rest string, p *path) called {
 	case section == "System":
 		element, attr, ok := strings.Cut(rest, ".")
 		attr = strings.TrimPrefix(strings.TrimPrefix(attr, "#attributes."), "@")
-		if !ok || attr == "#text" {
+		if !ok || attr == "#text" || attr == "Value" && element == "EventID" {
 			return inSystem(element)
 		}
 		return attribute(element, attr, system)

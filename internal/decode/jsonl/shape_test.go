@@ -74,6 +74,35 @@ func TestShapes(t *testing.T) {
 		{"other, with a computer", `{"Computer":"UBUNTU5","EventTime":"2022-05-11T18:10:20Z","SourceName":"not Windows"}`, "|||UBUNTU5|2022-05-11T18:10:20Z",
 			`Computer="UBUNTU5" EventTime="2022-05-11T18:10:20Z" SourceName="not Windows"`},
 		{"not quite Winlogbeat 6", `{"log_name":"x","Event":{"a":1},"winlogx":1}`, "||||", `log_name="x" Event.a=1 winlogx=1`},
+		{"nested, an event id of two parts", `{"Event":{"System":{"EventID":{"Value":4624,"Qualifiers":""},"Channel":"Security"}}}`, "Security|4624|||",
+			`EventID=4624 EventID_Qualifiers="" Channel="Security"`},
+		{"named data", `{"Event":{"System":{"EventID":"1","Channel":"c","TimeCreated":{"@SystemTime":"2020-01-02T03:04:05Z"}},
+			"EventData":{"Data":[{"@Name":"Image","#text":"a.exe"},{"@Name":"Empty"},{"@Name":"N","#text":7},{"#text":"x"},"y"]}}}`, "c|1|||2020-01-02T03:04:05Z",
+			`Data=["x","y"] Empty=null Image="a.exe" N=7 Channel="c" EventID="1" TimeCreated="2020-01-02T03:04:05Z"`},
+		{"named data, a single one", `{"Event":{"System":{"EventID":1},"EventData":{"Data":{"@Name":"Data","#text":"a"}}}}`, "|1|||", `Data="a" EventID=1`},
+		{"named data that are no record's", `{"a":{"Data":[{"@Name":"x","#text":"y"}]}}`, "||||", `a.Data.@Name=["x"] a.Data.#text=["y"]`},
+		{"bare", `{"System":{"Channel":"c","EventID":{"#text":"3"},"Provider":{"#attributes":{"Name":"P"}}},"EventData":{"A":"x"}}`, "c|3|P||",
+			`A="x" Channel="c" EventID="3" Provider_Name="P"`},
+		{"EvtxECmd", `{"PayloadData1":"Target: x","UserId":"S-1-5-18","MapDescription":"d","ChunkNumber":0,"Computer":"h","Payload":"{\"EventData\":{\"Data\":[{\"@Name\":\"TargetUserName\",\"#text\":\"x\"},{\"@Name\":\"Empty\"}]}}",
+			"Channel":"Security","Provider":"P","EventId":4624,"EventRecordId":"7","ProcessId":4,"ThreadId":5,"Level":"LogAlways","SourceFile":"f","TimeCreated":"2021-01-02T03:04:05.1234567+00:00"}`,
+			"Security|4624|P|h|2021-01-02T03:04:05.1234567Z",
+			`Empty=null TargetUserName="x" Channel="Security" Computer="h" EventID=4624 EventRecordID="7" Execution_ProcessID=4 Execution_ThreadID=5 ` +
+				`Level="LogAlways" Provider_Name="P" Security_UserID="S-1-5-18" TimeCreated="2021-01-02T03:04:05.1234567+00:00"`},
+		{"EvtxECmd, a payload that is none", `{"ChunkNumber":0,"Payload":"x","Channel":"c","EventId":1}`, "c|1|||", `Channel="c" EventID=1`},
+		{"Wazuh", `{"timestamp":"2021-01-02T03:04:06.000+0000","rule":{"id":"1"},"data":{"win":{"system":{"providerName":"P","providerGuid":"{g}","eventID":"1","channel":"c","computer":"h",
+			"systemTime":"2021-01-02T03:04:05.5Z","processID":"4","message":"m"},"eventdata":{"image":"C:\\a.exe","commandLine":"a b","utcTime":"x"}}}}`, "c|1|P|h|2021-01-02T03:04:05.5Z",
+			`CommandLine="a b" Image="C:\\a.exe" UtcTime="x" Channel="c" Computer="h" EventID="1" Execution_ProcessID="4" Provider_Guid="{g}" Provider_Name="P" TimeCreated="2021-01-02T03:04:05.5Z"`},
+		{"Splunk", `{"preview":false,"offset":1,"result":{"EventCode":"4688","LogName":"Security","ComputerName":"h","SourceName":"P","New_Process_Name":"a","_time":"2021-01-02T03:04:05.000+00:00","_raw":"x"}}`,
+			"Security|4688|P|h|2021-01-02T03:04:05Z",
+			`@timestamp="2021-01-02T03:04:05.000+00:00" Channel="Security" Computer="h" ComputerName="h" EventCode="4688" EventID="4688" LogName="Security" ` +
+				`New_Process_Name="a" SourceName="P" _raw="x" _time="2021-01-02T03:04:05.000+00:00" Provider_Name="P"`},
+		{"Splunk, JSON inside", `{"result":{"_raw":"{\"Channel\":\"c\",\"EventID\":1,\"A\":\"x\"}","_time":"1"}}`, "c|1|||", `A="x" Channel="c" EventID=1`},
+		{"Splunk, a result that is none", `{"result":"x","result._raw":"y"}`, "||||", `result="x" result._raw="y"`},
+		{"seconds since 1970", `{"Channel":"c","EventID":1,"@timestamp":1609556645.5}`, "c|1|||2021-01-02T03:04:05.5Z", `Channel="c" EventID=1 @timestamp=1609556645.5`},
+		{"milliseconds", `{"Channel":"c","EventID":1,"TimeCreated":"/Date(1609556645123)/"}`, "c|1|||2021-01-02T03:04:05.123Z", `Channel="c" EventID=1 TimeCreated="/Date(1609556645123)/"`},
+		{"microseconds", `{"a":1,"timestamp":"1609556645123456"}`, "||||2021-01-02T03:04:05.123456Z", `a=1 timestamp="1609556645123456"`},
+		{"nanoseconds", `{"a":1,"time":1609556645123456789}`, "||||2021-01-02T03:04:05.123456789Z", `a=1 time=1609556645123456789`},
+		{"a duration", `{"a":1,"time":12345}`, "||||", `a=1 time=12345`},
 		{"one name by two ways", `{"a.b":1,"a":{"b":2}}`, "||||", `a.b=1`},
 	}
 	for _, tt := range tests {
@@ -218,7 +247,7 @@ func TestWhen(t *testing.T) {
 	}{
 		{1, []string{gen, local, stamp, utc, created}}, {2, []string{gen, local, noZone, stamp, utc}}, {3, []string{gen, local, noZone, stamp}},
 		{4, []string{gen, local, noZone}}, {5, []string{gen, local}}, {6, []string{gen}}, {1, []string{`"UtcTime":"-"`, created}},
-		{3, []string{`"UtcTime":"-"`, stamp}}, {0, []string{`"time":1604994496`}},
+		{3, []string{`"UtcTime":"-"`, stamp}}, {0, []string{`"time":12345`}}, {3, []string{`"EventTime":1604994496`, stamp}},
 	}
 	for _, tt := range tests {
 		e := decodeOne(t, `{"EventID":1,`+strings.Join(tt.in, ",")+`}`)

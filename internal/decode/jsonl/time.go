@@ -1,6 +1,10 @@
 package jsonl
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // parseTime reads the date-times that logs write: YYYY-MM-DD, T or a blank, hh:mm:ss, a fraction of any
 // length (digits beyond nanoseconds are cut), and Z, +hh:mm, +hhmm or nothing, which is taken as UTC.
@@ -29,6 +33,35 @@ func parseTime(s string) (t time.Time, zoned, ok bool) {
 	}
 	t = time.Date(year, time.Month(month), day, hour, minute, sec, nanos, time.UTC)
 	return t.Add(-offset), zoned, true
+}
+
+// epoch reads what is no date but a time since 1970: seconds, with a fraction or without, and milliseconds,
+// microseconds and nanoseconds by their size; and how .NET writes milliseconds, /Date(1609556645123)/. What would be
+// before 1973 is taken for something else.
+func epoch(s string) (time.Time, bool) {
+	if inside, ok := strings.CutPrefix(s, "/Date("); ok {
+		if s, ok = strings.CutSuffix(inside, ")/"); !ok {
+			return time.Time{}, false
+		}
+		if i := strings.IndexAny(s, "+-"); i > 0 { // the zone of who wrote it; the time is UTC all the same
+			s = s[:i]
+		}
+	}
+	whole, frac, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || n < 1e8 || strings.HasPrefix(whole, "+") {
+		return time.Time{}, false
+	}
+	unit := int64(time.Second)
+	for limit := int64(1e11); n >= limit && unit > 1; limit *= 1000 {
+		unit /= 1000
+	}
+	t := time.Unix(n/(int64(time.Second)/unit), n%(int64(time.Second)/unit)*unit).UTC()
+	if frac == "" {
+		return t, true
+	}
+	nanos, rest, ok := fraction("." + frac)
+	return t.Add(time.Duration(int64(nanos) / (int64(time.Second) / unit))), ok && rest == ""
 }
 
 // digits reads a number that has nothing but digits.

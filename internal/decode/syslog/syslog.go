@@ -3,18 +3,18 @@
 //
 // A message is an event with the fields message, program, pid, facility, severity, msgid, Computer and its
 // structured data as id.name; of sudo also TTY, PWD, USER and COMMAND, of sshd SourceIp, SourcePort and User. Its
-// services are in service.go. A message that carries an audit record, an event of Sysmon for Linux or a JSON
+// services are in taxonomy. A message that carries an audit record, an event of Sysmon for Linux or a JSON
 // object is what it carries.
 package syslog
 
 import (
 	"errors"
 	"io"
-	"net/netip"
 	"strings"
 	"time"
 
 	"shieldwall/internal/decode/lines"
+	"shieldwall/internal/decode/taxonomy"
 	"shieldwall/internal/event"
 )
 
@@ -90,7 +90,7 @@ func (m *message) source(ev *event.Event) {
 		ev.Service = "syslog"
 		return
 	}
-	names := services(m.program, m.facility())
+	names := taxonomy.LinuxServices(m.program, m.facility())
 	ev.Product, ev.Service, ev.Also = "linux", names[0], names[1:]
 }
 
@@ -114,62 +114,12 @@ func (m *message) event() *event.Event {
 	}
 	switch ev.Service {
 	case "sudo":
-		m.sudo(put)
+		taxonomy.Sudo(m.text, put)
 	case "sshd":
-		m.sshd(put)
+		taxonomy.SSHD(m.text, put)
 	}
 	for _, p := range m.data {
 		put(p.name, p.value)
 	}
 	return ev
-}
-
-// sudo reads "ann : TTY=pts/0 ; PWD=/home/ann ; USER=root ; COMMAND=/bin/sh -c x ; y" (sudoers(5), LOG FORMAT).
-func (m *message) sudo(put func(name, value string)) {
-	user, rest, ok := strings.Cut(m.text, " : ")
-	if !ok {
-		return
-	}
-	put("User", strings.TrimSpace(user))
-	for rest != "" {
-		part, after, _ := strings.Cut(rest, " ; ")
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		switch name {
-		case "COMMAND": // the last, and it may hold anything
-			_, value, _ = strings.Cut(rest, "COMMAND=")
-			put(name, value)
-			return
-		case "TTY", "PWD", "USER", "GROUP", "CHROOT":
-			put(name, value)
-		}
-		rest = after
-	}
-}
-
-// sshd reads "... for [invalid user ]NAME from ADDRESS port N ...".
-func (m *message) sshd(put func(name, value string)) {
-	before, rest, ok := cutLast(m.text, " from ")
-	if !ok {
-		return
-	}
-	address, rest := word(rest)
-	if _, err := netip.ParseAddr(address); err != nil {
-		return
-	}
-	put("SourceIp", address)
-	if rest, ok := strings.CutPrefix(rest, "port "); ok {
-		port, _ := word(rest)
-		put("SourcePort", port)
-	}
-	if _, user, ok := strings.Cut(before, " for "); ok {
-		put("User", strings.TrimPrefix(user, "invalid user "))
-	}
-}
-
-// cutLast cuts at the last place: a login's name is the attacker's to choose and may hold " from " itself.
-func cutLast(s, sep string) (before, after string, ok bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }

@@ -5,6 +5,7 @@ package telemetry
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"strings"
 
@@ -83,6 +84,7 @@ func (r *Reader) Next() (*event.Event, error) {
 		if inside := embedded(ev); inside != nil {
 			return inside, nil
 		}
+		row(ev)
 	}
 	return ev, err
 }
@@ -93,7 +95,7 @@ func embedded(ev *event.Event) *event.Event {
 	if ev.Channel != "" || ev.Product != "" || ev.Category != "" || ev.Service != "" {
 		return nil
 	}
-	for _, name := range [...]string{"SyslogMessage", "message", "Message", "MESSAGE"} {
+	for _, name := range [...]string{"SyslogMessage", "message", "Message", "MESSAGE", "_raw"} {
 		text := strings.TrimSpace(taxonomy.Text(ev, name))
 		if !strings.HasPrefix(text, "<Event>") && !strings.HasPrefix(text, "<Event ") {
 			continue
@@ -112,6 +114,37 @@ func embedded(ev *event.Event) *event.Event {
 		return inside
 	}
 	return nil
+}
+
+// row places a message of syslog that a collector took apart: a row of Log Analytics' table Syslog.
+func row(ev *event.Event) {
+	if ev.Channel != "" || ev.Product != "" || ev.Category != "" || ev.Service != "" {
+		return
+	}
+	text, program := taxonomy.Text(ev, "SyslogMessage"), taxonomy.Text(ev, "ProcessName")
+	facility := taxonomy.Text(ev, "Facility")
+	if text == "" || facility == "" {
+		return
+	}
+	services := taxonomy.LinuxServices(program, facility)
+	ev.Product, ev.Service, ev.Also = "linux", services[0], services[1:]
+	put := func(name, value string) {
+		if value != "" {
+			taxonomy.Put(ev, name, event.Str(value))
+		}
+	}
+	put("message", text)
+	put("program", program)
+	put("pid", taxonomy.Text(ev, "ProcessID"))
+	put("facility", facility)
+	put("severity", taxonomy.Text(ev, "SeverityLevel"))
+	taxonomy.Computer(ev, cmp.Or(taxonomy.Text(ev, "Computer"), taxonomy.Text(ev, "HostName")))
+	switch ev.Service {
+	case "sudo":
+		taxonomy.Sudo(text, put)
+	case "sshd":
+		taxonomy.SSHD(text, put)
+	}
 }
 
 // maxHead is how much of a stream is looked at to tell how it is framed.
@@ -139,6 +172,8 @@ func (r *Reader) open() source {
 		return zeek.New(in, r.opts.Source)
 	case wrapped:
 		return jsonl.New(cloudtrail.Unwrap(in), r.opts)
+	case answer:
+		return jsonl.New(unwrapAnswer(in), r.opts)
 	}
 	return jsonl.New(in, r.opts)
 }
@@ -155,6 +190,7 @@ const (
 	objects
 	tsv
 	wrapped
+	answer // of a search in Elasticsearch or OpenSearch
 )
 
 // framingOf tells the framing by the start of a stream, or that more of it is needed.
@@ -165,11 +201,14 @@ func framingOf(head []byte) framing {
 	case bytes.HasPrefix([]byte(zeek.Magic), head):
 		return undecided
 	}
+	begun, found := answers(head)
 	start, whole := cloudtrail.Opening(bytes.TrimLeft(head, " \t\r\n"))
 	switch {
+	case found:
+		return answer
 	case whole:
 		return wrapped
-	case start:
+	case start || begun:
 		return undecided
 	}
 	return objects

@@ -12,6 +12,7 @@ import (
 	"shieldwall/internal/decode/jsonl"
 	"shieldwall/internal/decode/telemetry"
 	"shieldwall/internal/event"
+	"shieldwall/internal/sigma"
 )
 
 const (
@@ -51,9 +52,19 @@ func TestReader(t *testing.T) {
 	for name, c := range map[string]struct{ source, stream, want string }{
 		"mixed": {"x", strings.Join([]string{windows, eve, zeek, trail, ocsf, ecs, plain}, "\n"),
 			"//=a.example suricata" + dns + " zeek" + dns + " aws//cloudtrail= /dns/=a.example /dns/=a.example //="},
-		"an array":           {"x", "[" + eve + "," + zeek + "]", "suricata" + dns + " zeek" + dns},
-		"named after a log":  {"logs/weird.log", plain, "zeek//weird="},
-		"wrapped":            {"x", ` {"Records":[` + trail + "," + trail + "]}\n{\"Records\":[" + trail + "]}", "aws//cloudtrail= aws//cloudtrail= aws//cloudtrail="},
+		"an array":          {"x", "[" + eve + "," + zeek + "]", "suricata" + dns + " zeek" + dns},
+		"named after a log": {"logs/weird.log", plain, "zeek//weird="},
+		"wrapped":           {"x", ` {"Records":[` + trail + "," + trail + "]}\n{\"Records\":[" + trail + "]}", "aws//cloudtrail= aws//cloudtrail= aws//cloudtrail="},
+		"an answer": {"x", `{"took":3,"_shards":{"total":[1,{"hits":2}]},"hits":{"total":{"value":2},"hits":[` +
+			`{"_index":"]","_source":` + zeek + `},` + "\n" + `{"_source":` + ecs + `}]},"aggregations":{"hits":[{"x":1}]}}`, "zeek" + dns + " /dns/=a.example"},
+		"an answer without hits": {"x", `{"took":3,"hits":{"hits":[]}}`, ""},
+		"an answer that is none": {"x", `{"took":3}` + "\n" + zeek, "//= zeek" + dns},
+		"an answer cut":          {"x", `{"hits":{"hits":[{"_source":` + zeek + `},`, "zeek" + dns + " fault"},
+		"rows of syslog": {"x", `{"TimeGenerated":"2024-01-01T00:00:00Z","Computer":"h","Facility":"authpriv","SeverityLevel":"info","ProcessName":"sudo",` +
+			`"SyslogMessage":"ann : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/id"}` + "\n" + `{"Facility":"local0","ProcessName":"x","SyslogMessage":"m"}`,
+			"linux//sudo= linux//syslog="},
+		"Splunk's XML": {"x", `{"preview":false,"result":{"_time":"1","_raw":"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><EventID>22</EventID>` +
+			`<Channel>c</Channel></System><EventData><Data Name='QueryName'>a.example</Data></EventData></Event>"}}`, "//=a.example"},
 		"TSV":                {"x", tsv + tsv, "zeek" + dns + " zeek" + dns},
 		"TSV with a bad row": {"x", tsv + "1.5\n", "zeek" + dns + " fault"},
 		"a hash":             {"x", "#sep\n" + eve, "fault suricata" + dns},
@@ -168,11 +179,12 @@ func TestRest(t *testing.T) {
 }
 
 func seeds() []string {
-	return []string{windows, eve, zeek, trail, ocsf, ecs, plain, tsv, `{"Records":[` + trail + "]}", "#separator", ` {"Recor`, "[" + eve + "]"}
+	return []string{windows, eve, zeek, trail, ocsf, ecs, plain, tsv, `{"Records":[` + trail + "]}", "#separator", ` {"Recor`, "[" + eve + "]",
+		`{"took":1,"hits":{"hits":[{"_source":` + zeek + `}]}}`, ` { "hits" : {"hits":[`, `{"Facility":"cron","ProcessName":"sshd","SyslogMessage":"for a from 1.1.1.1 port 2"}`}
 }
 
 func TestSeeds(t *testing.T) {
-	if n := len(seeds()); n < 12 {
+	if n := len(seeds()); n < 15 {
 		t.Errorf("%d seeds", n)
 	}
 }
@@ -241,5 +253,32 @@ func BenchmarkReader(b *testing.B) {
 			}
 			b.ReportMetric(float64(events)/b.Elapsed().Seconds(), "events/s")
 		})
+	}
+}
+
+// TestMakes tells log sources that decoders give from those that somebody has to say.
+func TestMakes(t *testing.T) {
+	for text, want := range map[string]bool{
+		"linux//auditd": true, "linux//sshd": true, "linux/process_creation/": true, "linux//": true, "macos/process_creation/": true, "zeek//weird": true,
+		"suricata/dns/dns": true, "aws//cloudtrail": true, "/proxy/": true, "/firewall/": true, "//apache": true, "//": true,
+		"linux/process_creaton/": false, "linux//bind": false, "azure//auditlogs": false, "aws//vpcflow": false, "/antivirus/": false, "macos//syslog": false,
+	} {
+		part := strings.Split(text, "/")
+		if got := telemetry.Makes(sigma.Logsource{Product: part[0], Category: part[1], Service: part[2]}); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+	// What the streams above are read as, some decoder makes.
+	for _, s := range seeds() {
+		r := telemetry.New(strings.NewReader(s), jsonl.Options{})
+		for {
+			ev, err := r.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err == nil && ev.Channel == "" && !telemetry.Makes(sigma.Logsource{Product: ev.Product, Category: ev.Category, Service: ev.Service}) {
+				t.Errorf("%s/%s/%s is read, and no decoder makes it", ev.Product, ev.Category, ev.Service)
+			}
+		}
 	}
 }

@@ -42,11 +42,14 @@ type needleOf struct {
 }
 
 // New compiles rules. The fields they name get slots in its names. It fails only for rules made by other
-// means than sigma.Parse.
-func New(rules []*sigma.Detection, shared *Shared) (*Program, error) {
+// means than sigma.Parse. Between two rules it calls between, unless that is nil.
+func New(rules []*sigma.Detection, shared *Shared, between func()) (*Program, error) {
 	c := newCompiler(shared)
 	trees := make([]*node, len(rules))
 	for i, d := range rules {
+		if between != nil && i > 0 {
+			between()
+		}
 		tree, err := c.tree(d)
 		if err != nil {
 			return nil, err

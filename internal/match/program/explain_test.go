@@ -70,7 +70,7 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, m := detection(t, tt.text), model()
-			p, err := New([]*sigma.Detection{d}, &Shared{Names: new(event.Names), Model: m})
+			p, err := New([]*sigma.Detection{d}, &Shared{Names: new(event.Names), Model: m}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestExplainNeighbours(t *testing.T) {
 	for range 60 {
 		rules = append(rules, detection(t, "s: {F|contains: needleneedleneedle}\ncondition: s"))
 	}
-	p, err := New(rules, &Shared{Names: new(event.Names), Model: m})
+	p, err := New(rules, &Shared{Names: new(event.Names), Model: m}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestExplainTooMany(t *testing.T) {
 		words[i] = fmt.Sprintf("word%d", i)
 	}
 	d, m := detection(t, "s: {F|contains: ["+strings.Join(words, ", ")+"]}\ncondition: s"), model()
-	p, err := New([]*sigma.Detection{d}, &Shared{Names: new(event.Names), Model: m})
+	p, err := New([]*sigma.Detection{d}, &Shared{Names: new(event.Names), Model: m}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestMeasure(t *testing.T) {
 	names := new(event.Names)
 	rules := []*sigma.Detection{detection(t, "s: {F|contains: needle}\ncondition: s"), detection(t, "s: {F|contains: needle, G: x}\ncondition: s"),
 		detection(t, "s: {F|contains: absent}\ncondition: s"), detection(t, "s: {G: y}\ncondition: not s")}
-	p, err := New(rules, &Shared{Names: names, Model: model()})
+	p, err := New(rules, &Shared{Names: names, Model: model()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
