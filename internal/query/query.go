@@ -444,18 +444,57 @@ func (n *Node) moment() (why string) {
 const maxWord = 64
 
 // Words are the words of a text as full text knows them: runs of letters, digits and marks, in lower case.
-func Words(text string) []string {
-	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) })
-	for i, w := range words {
-		w = strings.ToLower(w)
-		if len(w) > maxWord {
-			cut := maxWord
-			for !utf8.RuneStart(w[cut]) {
-				cut--
-			}
-			w = w[:cut]
-		}
-		words[i] = w
-	}
+func Words(text string) (words []string) {
+	scan(text, func(word string, _ bool) { words = append(words, word) })
 	return words
+}
+
+// Pairs are the words of a text that stand right behind one another with no space in between, as those of addresses,
+// names of domains and paths do: each with a space now.
+func Pairs(text string) (pairs []string) {
+	before := ""
+	scan(text, func(word string, joined bool) {
+		if joined && before != "" {
+			pairs = append(pairs, before+" "+word)
+		}
+		before = word
+	})
+	return pairs
+}
+
+// scan finds words, and whether each is joined to the one before.
+func scan(text string, fn func(word string, joined bool)) {
+	joined := false
+	start := -1
+	end := func(at int) {
+		if start >= 0 {
+			fn(spelled(text[start:at]), joined)
+			start, joined = -1, true
+		}
+	}
+	for i, r := range text {
+		switch {
+		case unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsMark(r):
+			if start < 0 {
+				start = i
+			}
+		default:
+			end(i)
+			joined = joined && !unicode.IsSpace(r)
+		}
+	}
+	end(len(text))
+}
+
+// spelled is a word as words are compared.
+func spelled(w string) string {
+	w = strings.ToLower(w)
+	if len(w) > maxWord {
+		cut := maxWord
+		for !utf8.RuneStart(w[cut]) {
+			cut--
+		}
+		w = w[:cut]
+	}
+	return w
 }

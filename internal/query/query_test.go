@@ -127,6 +127,22 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+func TestWords(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"":                             {"", ""},
+		"One two":                      {"one two", ""},
+		" '10.1.2.3' ":                 {"10 1 2 3", "10 1|1 2|2 3"},
+		`C:\\Windows\x y`:              {"c windows x y", "c windows|windows x"},
+		"a - b":                        {"a b", ""},
+		"x\ny.z":                       {"x y z", "y z"},
+		strings.Repeat("é", 40) + ".b": {strings.Repeat("é", 32) + " b", strings.Repeat("é", 32) + " b"},
+	} {
+		if got := [2]string{strings.Join(Words(text), " "), strings.Join(Pairs(text), "|")}; got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	seeds := []string{"", "a b", `type:indicator name:"foo bar" -label:x`, "(a OR b) c", "created:2026-01..", "since:7d", "tlp:amber", "-(a", `"\"`, "pow*", "é OR"}
 	for _, s := range seeds {
@@ -141,6 +157,9 @@ func FuzzParse(f *testing.F) {
 		switch {
 		case err == nil:
 			spell(n)
+			if w := Words(text); len(Pairs(text)) > len(w) {
+				t.Fatalf("%q: more pairs than words", text)
+			}
 		case !errors.As(err, &e) || e.Pos < 0 || e.Pos > len(text) || e.Column < 1 || e.Column > len(text)+1:
 			t.Fatalf("%q: %v", text, err)
 		}

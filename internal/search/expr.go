@@ -112,17 +112,25 @@ func (e *expression) term(n *query.Node) string {
 	return e.words("", n)
 }
 
-// words spells words that stand beside one another. A word's beginning is not found where words are hidden.
+// words spells words that stand beside one another; those that are joined must be joined where they are found, too. A word's beginning is not found where words are hidden.
 func (e *expression) words(column string, n *query.Node) string {
 	words := query.Words(n.Value)
 	out := column + quoted(strings.Join(words, " "))
 	if n.Prefix {
 		return out + " *"
 	}
-	if !e.hide {
+	if e.hide {
+		out = "(" + out + " OR " + column + quoted(e.spelling.words(words, true)) + ")"
+	}
+	pairs := query.Pairs(n.Value)
+	if len(pairs) == 0 {
 		return out
 	}
-	return "(" + out + " OR " + column + quoted(e.spelling.words(words, true)) + ")"
+	all := []string{e.block}
+	for _, p := range pairs {
+		all = append(all, quoted(e.spelling.hidden(keyPair, p)))
+	}
+	return "(" + strings.Join(append(all, out), " AND ") + ")"
 }
 
 // needed are words and keys without which a query does not hold, each with the ways in which it is spelled.
@@ -137,6 +145,9 @@ func (e *expression) needed(n *query.Node) (all [][]string) {
 		switch n.Field {
 		case query.Since, query.Until, query.Created, query.Modified:
 		case query.Text, query.Name, query.Pattern:
+			for _, p := range query.Pairs(n.Value) {
+				all = append(all, []string{e.spelling.hidden(keyPair, p)})
+			}
 			for _, w := range query.Words(n.Value) {
 				ways := []string{w}
 				if e.hide {

@@ -26,6 +26,7 @@ const (
 	maxValues  = 256
 	maxLabels  = 64
 	maxRefs    = 1_024
+	maxPairs   = 1_024
 )
 
 // Sorts of keys. A key is its sort, = and a value; no word has a =.
@@ -44,6 +45,7 @@ const (
 	keyModified  = 'u'
 	keyBlock     = 'b' // blocks of seqs, see span
 	keyBigBlock  = 'g'
+	keyPair      = 'n' // two words with no space in between
 	keyWord      = 'w' // a word of a body that is kept sealed
 )
 
@@ -106,10 +108,14 @@ func (s *spelling) document(f object.Filed) document {
 	if o.CreatedBy != "" {
 		keys = append(keys, s.hidden(keyCreator, strings.ToLower(o.CreatedBy)))
 	}
+	name, text, pattern := cut(e.name.String(), maxName), cut(e.text.String(), maxText), cut(o.Pattern, maxPattern)
+	for _, p := range unique(slices.Concat(query.Pairs(name), query.Pairs(pattern), query.Pairs(text)), maxPairs) {
+		keys = append(keys, s.hidden(keyPair, p))
+	}
 	hide := sealed(f.TLP)
 	return document{
-		name: s.words(query.Words(cut(e.name.String(), maxName)), hide), text: s.words(query.Words(cut(e.text.String(), maxText)), hide),
-		pattern: s.words(query.Words(cut(o.Pattern, maxPattern)), hide), keys: strings.Join(keys, " "),
+		name: s.words(query.Words(name), hide), text: s.words(query.Words(text), hide),
+		pattern: s.words(query.Words(pattern), hide), keys: strings.Join(keys, " "),
 	}
 }
 

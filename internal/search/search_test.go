@@ -152,6 +152,8 @@ func TestFields(t *testing.T) {
 		"value:evil":                                    "",
 		"evil":                                          "two",
 		"evil.example":                                  "two",
+		"crown.jewels":                                  "",
+		"car.2016-03":                                   "three",
 		"pattern:frobnicate":                            "three",
 		"name:frobnicate":                               "",
 		"frob*":                                         "three",

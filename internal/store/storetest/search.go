@@ -17,7 +17,9 @@ func (s *suite[T]) search(t *testing.T) {
 	defer st.Close()
 	update(t, st, func(tx T) error {
 		for _, id := range []string{"i--1", "i--2", "i--3", "i--4"} {
-			put(t, tx, newCopy("alpha", id, "2026-01", func(c *object.Copy) { c.Audience, c.Admitted = "member:old", now.Add(time.Second*time.Duration(id[3]-'0')) }))
+			put(t, tx, newCopy("alpha", id, "2026-01", func(c *object.Copy) {
+				c.Audience, c.Admitted = "member:old", now.Add(time.Second*time.Duration(id[3]-'0'))
+			}))
 		}
 		for seq, words := range map[int64][2]string{1: {"foo bar", "k=a"}, 2: {"bar foo", "k=b"}, 3: {"foo bar", "k=b"}} {
 			if err := tx.Index(seq, words[0], "foo", "", words[1]); err != nil {
