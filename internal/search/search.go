@@ -45,6 +45,8 @@ const (
 	maxLooked = 2_000
 	// patience bounds the time after which a page that is not full looks at no further block.
 	patience = 20 * time.Millisecond
+	// relationsPatience bounds the time after which further hits of a page only say that there may be relations.
+	relationsPatience = 200 * time.Millisecond
 	// maxRelations is the most ties that an object shows, and maxVersions the most versions.
 	maxRelations, maxVersions = 100, 100
 	// maxBodies bounds the bodies of a page's hits where they are asked for.
@@ -117,13 +119,16 @@ func (s *Searcher) Search(ctx context.Context, who policy.Reader, req Request) (
 			return err
 		}
 		page.Next, page.Partial = found.next, found.partial
+		began := time.Now()
 		bodies := 0
 		for _, f := range found.copies {
 			hit, o, err := r.hit(f)
 			if err != nil {
 				return err
 			}
-			if req.Relations && o != nil {
+			if req.Relations && o != nil && time.Since(began) > relationsPatience {
+				hit.Relations = &status.Relations{Items: []status.Relation{}, More: true}
+			} else if req.Relations && o != nil {
 				if hit.Relations, err = r.relations(ctx, o); err != nil {
 					return err
 				}
