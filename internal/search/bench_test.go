@@ -160,6 +160,9 @@ func BenchmarkMillion(b *testing.B) {
 			return fmt.Sprintf(`type:indicator technique:T1%03d tlp:green -label:feed-%d (beacon OR "calls home") created:2021..`, i%400, i%30)
 		}, false},
 		{"terms that never meet", func(i int) string { return fmt.Sprintf("type:malware label:feed-%d", i%30) }, false},
+		{"phrase that is nowhere", func(i int) string { return `"of beacon"` }, false},
+		{"phrase of words that never meet", func(i int) string { return `"beacon campaign"` }, false},
+		{"not a phrase", func(i int) string { return `type:malware -"seen in"` }, false},
 		{"negation of most", func(i int) string { return "-type:indicator -type:malware -type:relationship" }, false},
 		{"groups that never meet", func(i int) string { return "(type:malware type:indicator) OR (type:malware tlp:red)" }, false},
 		{"50 with relations", func(i int) string { return "type:malware" }, true},

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 
 	"shieldwall/internal/query"
@@ -42,7 +43,9 @@ func (e *expression) and(all []string, kids []*query.Node) string {
 		case k.Op == query.And:
 			kids = append(k.Kids[:len(k.Kids):len(k.Kids)], kids...)
 		case k.Op == query.Not:
-			not = append(not, e.part(k.Kids[0]))
+			if !several(k) { // else it would leave out too much
+				not = append(not, e.part(k.Kids[0]))
+			}
 		case k.Op == query.Term && (k.Field == query.Since || k.Field == query.Until):
 		default:
 			all = append(all, e.part(k))
@@ -112,25 +115,84 @@ func (e *expression) term(n *query.Node) string {
 	return e.words("", n)
 }
 
-// words spells words that stand beside one another; those that are joined must be joined where they are found, too. A word's beginning is not found where words are hidden.
+// words spells words that must all be there; that they stand beside one another is seen in the copy (holds). A word's
+// beginning is not found where words are hidden.
 func (e *expression) words(column string, n *query.Node) string {
 	words := query.Words(n.Value)
-	out := column + quoted(strings.Join(words, " "))
 	if n.Prefix {
-		return out + " *"
+		return column + quoted(words[0]) + " *"
 	}
-	if e.hide {
-		out = "(" + out + " OR " + column + quoted(e.spelling.words(words, true)) + ")"
-	}
-	pairs := query.Pairs(n.Value)
-	if len(pairs) == 0 {
-		return out
-	}
-	all := []string{e.block}
-	for _, p := range pairs {
+	var all []string
+	for _, p := range query.Pairs(n.Value) {
 		all = append(all, quoted(e.spelling.hidden(keyPair, p)))
 	}
-	return "(" + strings.Join(append(all, out), " AND ") + ")"
+	for _, w := range words {
+		one := column + quoted(w)
+		if e.hide {
+			one = "(" + one + " OR " + column + quoted(e.spelling.hidden(keyWord, w)) + ")"
+		}
+		all = append(all, one)
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return "(" + e.block + " AND " + strings.Join(all, " AND ") + ")"
+}
+
+// several says whether a query has words that must stand beside one another: the index finds too much then.
+func several(n *query.Node) bool {
+	if n.Op == query.Term {
+		return (n.Field == query.Text || n.Field == query.Name || n.Field == query.Pattern) && len(query.Words(n.Value)) > 1
+	}
+	return slices.ContainsFunc(n.Kids, several)
+}
+
+// holds says whether a query holds for what a copy is found by. Times of admission are not its to judge.
+func (e *expression) holds(n *query.Node, d *document) bool {
+	switch n.Op {
+	case query.And:
+		return !slices.ContainsFunc(n.Kids, func(k *query.Node) bool { return !e.holds(k, d) })
+	case query.Or:
+		return slices.ContainsFunc(n.Kids, func(k *query.Node) bool { return e.holds(k, d) })
+	case query.Not:
+		return !e.holds(n.Kids[0], d)
+	}
+	switch n.Field {
+	case query.Since, query.Until:
+		return true
+	case query.Created:
+		return slices.ContainsFunc(periods(keyCreated, n.From, n.To), d.has)
+	case query.Modified:
+		return slices.ContainsFunc(periods(keyModified, n.From, n.To), d.has)
+	case query.Name:
+		return e.says(n, d, d.name)
+	case query.Pattern:
+		return e.says(n, d, d.pattern)
+	case query.Text:
+		return e.says(n, d, d.name, d.text, d.pattern)
+	}
+	return d.has(strings.Trim(e.term(n), `"`))
+}
+
+// has says whether a document has a key.
+func (d *document) has(key string) bool { return within(d.keys, key) }
+
+// within says whether words stand beside one another in a text.
+func within(text, words string) bool { return strings.Contains(" "+text+" ", " "+words+" ") }
+
+// says says whether one of a document's texts has a term's words beside one another.
+func (e *expression) says(n *query.Node, d *document, texts ...string) bool {
+	words := query.Words(n.Value)
+	if n.Prefix {
+		return !d.hide && slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(" "+t, " "+words[0]) })
+	}
+	for _, p := range query.Pairs(n.Value) {
+		if !d.has(e.spelling.hidden(keyPair, p)) {
+			return false
+		}
+	}
+	want := e.spelling.words(words, d.hide)
+	return slices.ContainsFunc(texts, func(t string) bool { return within(t, want) })
 }
 
 // needed are words and keys without which a query does not hold, each with the ways in which it is spelled.

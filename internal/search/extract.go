@@ -80,7 +80,10 @@ func (s *spelling) words(list []string, hide bool) string {
 }
 
 // document is what a copy is found by.
-type document struct{ name, text, pattern, keys string }
+type document struct {
+	name, text, pattern, keys string
+	hide                      bool // its words are hidden
+}
 
 // document reads a copy whose body is in clear. One that cannot be read is found by what the store knows of it.
 func (s *spelling) document(f object.Filed) document {
@@ -115,7 +118,7 @@ func (s *spelling) document(f object.Filed) document {
 	hide := sealed(f.TLP)
 	return document{
 		name: s.words(query.Words(name), hide), text: s.words(query.Words(text), hide),
-		pattern: s.words(query.Words(pattern), hide), keys: strings.Join(keys, " "),
+		pattern: s.words(query.Words(pattern), hide), keys: strings.Join(keys, " "), hide: hide,
 	}
 }
 

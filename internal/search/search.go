@@ -239,7 +239,7 @@ func (r *reading) find(ctx context.Context, n *query.Node, from string, limit in
 	if err != nil || len(r.open) == 0 {
 		return out, err
 	}
-	f := &finding{reading: r, n: n, limit: limit, above: above, below: below}
+	f := &finding{reading: r, n: n, several: several(n), limit: limit, above: above, below: below, began: time.Now()}
 	err = f.run(ctx)
 	return f.found, err
 }
@@ -248,10 +248,13 @@ func (r *reading) find(ctx context.Context, n *query.Node, from string, limit in
 type finding struct {
 	*reading
 	found
-	n      *query.Node
-	limit  int
-	looked int
-	full   bool
+	n *query.Node
+	// several says that what the index finds must be looked at.
+	several bool
+	began   time.Time
+	limit   int
+	looked  int
+	full    bool
 	// What is looked for stands between above and below.
 	above, below int64
 }
@@ -260,12 +263,12 @@ func (f *finding) run(ctx context.Context) error {
 	if f.below-1 <= f.above {
 		return nil
 	}
-	began := time.Now()
 	if err := f.block(f.spelling.small, keyBlock); err != nil || f.full {
 		return err
 	}
 	if candidates, rare, err := f.rare(); err != nil || rare {
 		if err == nil {
+			f.several = true
 			err = f.each(candidates)
 		}
 		return err
@@ -274,7 +277,7 @@ func (f *finding) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if f.looked >= maxLooked || time.Since(began) > patience {
+		if f.tired() {
 			f.partial = true
 			var err error
 			f.next, err = f.boundary(f.below)
@@ -291,7 +294,7 @@ func (f *finding) run(ctx context.Context) error {
 func (f *finding) block(size int, sort byte) error {
 	block := (f.below - 1) >> size
 	floor := max(f.above, block<<size-1)
-	for f.below-1 > floor && !f.full && f.looked < maxLooked {
+	for first := true; f.below-1 > floor && !f.full && (first || !f.tired()); first = false {
 		f.expr.block = quoted(plain(sort, block))
 		seqs, err := f.tx.Matching(f.expr.whole(f.n), floor, f.below, f.limit+1)
 		if err != nil {
@@ -309,10 +312,13 @@ func (f *finding) block(size int, sort byte) error {
 	return nil
 }
 
+// tired says that the page has cost enough.
+func (f *finding) tired() bool { return f.looked >= maxLooked || time.Since(f.began) > patience }
+
 // take puts a copy that matches on the page, if it is the one to show, or finds that the page is full.
 func (f *finding) take(seq int64) error {
 	f.looked++
-	c, shown, err := f.shown(f.n, seq)
+	c, shown, err := f.shown(f.n, seq, f.several)
 	if err != nil || !shown {
 		return err
 	}
@@ -351,12 +357,7 @@ func (f *finding) rare() (seqs []int64, rare bool, err error) {
 // each looks at candidates, the newest first.
 func (f *finding) each(candidates []int64) error {
 	for _, seq := range candidates {
-		f.expr.block = quoted(plain(keyBlock, seq>>f.spelling.small))
-		match, err := f.tx.Matching(f.expr.whole(f.n), seq-1, seq+1, 1)
-		if err == nil && len(match) > 0 {
-			err = f.take(seq)
-		}
-		if err != nil || f.full {
+		if err := f.take(seq); err != nil || f.full {
 			return err
 		}
 	}
@@ -372,14 +373,19 @@ func (r *reading) boundary(below int64) (string, error) {
 	return cursor(f[0].Admitted), nil
 }
 
-// shown says whether a copy that matches is the one to show of its object.
-func (r *reading) shown(n *query.Node, seq int64) (f object.Filed, shown bool, err error) {
+// shown says whether a copy is the one to show of its object; look asks whether it matches at all.
+func (r *reading) shown(n *query.Node, seq int64, look bool) (f object.Filed, shown bool, err error) {
 	f, err = r.tx.FiledAt(seq)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, false, nil
 	}
 	if err != nil || !r.open[f.Shelf] || f.Standing == object.Gone || f.Standing == object.Older {
 		return f, false, err
+	}
+	if look {
+		if match, err := r.matches(n, f); err != nil || !match {
+			return f, false, err
+		}
 	}
 	if f.Standing == object.Alone {
 		return f, true, nil
@@ -396,13 +402,26 @@ func (r *reading) shown(n *query.Node, seq int64) (f object.Filed, shown bool, e
 		if f.Modified != c.Modified {
 			return f, false, nil
 		}
-		r.expr.block = quoted(plain(keyBlock, c.Seq>>r.spelling.small))
-		var match []int64
-		if match, err = r.tx.Matching(r.expr.whole(n), c.Seq-1, c.Seq+1, 1); len(match) > 0 {
+		other, err := r.tx.FiledAt(c.Seq)
+		if err != nil {
+			return f, false, err
+		}
+		if match, err := r.matches(n, other); err != nil || match {
 			return f, false, err
 		}
 	}
 	return f, false, err
+}
+
+// matches says whether a query holds for a copy as it is filed.
+func (r *reading) matches(n *query.Node, f object.Filed) (bool, error) {
+	c, err := r.opt.Open(f.Copy)
+	if err != nil {
+		return false, err
+	}
+	f.Copy = c
+	d := r.spelling.document(f)
+	return r.expr.holds(n, &d), nil
 }
 
 // newest are the copies of an object's newest version that the reader may see, the one to show first.

@@ -368,6 +368,9 @@ func matches(n *query.Node, words, labels []string, typ string) bool {
 	case query.Label:
 		return slices.Contains(labels, n.Value)
 	}
+	if a, b, pair := strings.Cut(n.Value, " "); pair {
+		return words[0] == a && words[1] == b
+	}
 	return slices.Contains(words, n.Value)
 }
 
@@ -404,6 +407,8 @@ func TestModel(t *testing.T) {
 			return "type:" + pick(types)
 		case k == 4:
 			return "label:" + pick(marks)
+		case k == 5:
+			return `"` + pick(all) + " " + pick(all) + `"`
 		}
 		return pick(all)
 	}
