@@ -23,6 +23,8 @@ const (
 	MaxBytes = 1_024
 	MaxTerms = 32
 	MaxDepth = 8
+	// MaxRanges bounds the terms of created and modified: each is looked for as many days, months and years.
+	MaxRanges = 4
 )
 
 // Field is what a term asks about.
@@ -103,6 +105,8 @@ type parser struct {
 	text  string
 	pos   int
 	terms int
+	// ranges counts those of created and modified.
+	ranges int
 }
 
 func (p *parser) fail(pos int, format string, args ...any) error {
@@ -261,6 +265,11 @@ func (p *parser) term() (*Node, error) {
 		}
 		n.Field = Field(name)
 		p.pos += len(name) + 1
+	}
+	if n.Field == Created || n.Field == Modified {
+		if p.ranges++; p.ranges > MaxRanges {
+			return nil, p.fail(n.Pos, "more than %d terms of created and modified", MaxRanges)
+		}
 	}
 	at := p.pos
 	quoted, err := p.value(n)
