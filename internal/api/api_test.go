@@ -35,7 +35,7 @@ type fake struct {
 }
 
 func (f *fake) Status(context.Context) (Status, error) {
-	return Status{Version: "1", Started: now, Now: now, Warnings: []string{"w"}, Members: []Member{{"a", "self", ""}}}, f.err
+	return Status{Version: "1", Search: status.Search{Problem: "p"}, Started: now, Now: now, Warnings: []string{"w"}, Members: []Member{{"a", "self", ""}}}, f.err
 }
 
 func hit() status.Hit {

@@ -23,8 +23,30 @@ const (
 // errMoved says that the index was begun anew meanwhile.
 var errMoved = errors.New("the index was begun anew")
 
-// Run keeps the index until ctx ends.
+// again is how long the index waits after a failure: a full disk, say. Nothing else waits for it.
+const again = 5 * time.Second
+
+// Run keeps the index until ctx ends. What goes wrong is tried again, and shown by Status meanwhile.
 func (s *Searcher) Run(ctx context.Context) error {
+	for {
+		err := s.follow(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		text := err.Error()
+		if s.problem.Swap(&text) == nil && s.opt.Log != nil {
+			s.opt.Log.Warn("the index of search does not go on", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
+// follow keeps the index until something goes wrong.
+func (s *Searcher) follow(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var before int64
@@ -48,6 +70,7 @@ func (s *Searcher) Run(ctx context.Context) error {
 		if err := s.CatchUp(ctx); err != nil {
 			return err
 		}
+		s.problem.Store(nil)
 	}
 }
 
@@ -62,7 +85,11 @@ func (s *Searcher) state(ctx context.Context) (indexed, last int64, err error) {
 // Status says how far the index is.
 func (s *Searcher) Status(ctx context.Context) (status.Search, error) {
 	indexed, last, err := s.state(ctx)
-	return status.Search{Indexed: indexed, Waiting: last - indexed}, err
+	out := status.Search{Indexed: indexed, Waiting: last - indexed}
+	if p := s.problem.Load(); p != nil {
+		out.Problem = *p
+	}
+	return out, err
 }
 
 // CatchUp brings the index up to what is admitted by now.

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"shieldwall/internal/object"
@@ -83,11 +84,12 @@ type Searcher struct {
 	opt      Options
 	spelling *spelling
 	mostRare int // maxRare, but in tests
+	problem  atomic.Pointer[string]
 }
 
 // New makes a Searcher; Run keeps its index.
 func New(opt Options) *Searcher {
-	return &Searcher{opt, &spelling{opt.Secret, smallBlock, bigBlock}, maxRare}
+	return &Searcher{opt: opt, spelling: &spelling{opt.Secret, smallBlock, bigBlock}, mostRare: maxRare}
 }
 
 // Request asks for a page.

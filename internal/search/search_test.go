@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -434,5 +435,43 @@ func TestModel(t *testing.T) {
 	}
 	if found < 1000 {
 		t.Errorf("%d found: the queries ask for nothing", found)
+	}
+}
+
+// A store that is full does not end the index: it goes on when there is room again.
+func TestIndexGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.put("b", stix.Clear, "everyone", stixObject("malware", 1, `"name":"late"`))
+	var full atomic.Bool
+	full.Store(true)
+	update := w.s.opt.Update
+	w.s.opt.Update = func(ctx context.Context, fn func(Tx) error) error {
+		if full.Load() {
+			return errors.New("disk full")
+		}
+		return update(ctx, fn)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.s.Run(ctx) }()
+	until := func(what string, so func(status.Search) bool) {
+		t.Helper()
+		for range 3000 {
+			if st, err := w.s.Status(t.Context()); err == nil && so(st) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("it never came about that %s", what)
+	}
+	until("it says what is wrong", func(s status.Search) bool { return s.Problem == "disk full" && s.Waiting == 1 })
+	full.Store(false)
+	until("it goes on", func(s status.Search) bool { return s.Problem == "" && s.Waiting == 0 })
+	if got := names(w.search(staff, "late")); got != "late" {
+		t.Errorf("%q", got)
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

@@ -76,4 +76,6 @@ type Version struct {
 type Search struct {
 	Indexed int64 `json:"indexed"`
 	Waiting int64 `json:"waiting"`
+	// Problem says why it does not go on; it is tried again.
+	Problem string `json:"problem,omitempty"`
 }
