@@ -49,6 +49,9 @@ var packages = map[string]pkg{
 		"internal/canon":  "rosters and cards are canonical JSON",
 		"internal/merkle": "rosters, cards and receipts are signed notes, and a card says its log's id; merkle stands on nothing of ours",
 	}},
+	"internal/query": {layer: words, beside: map[string]string{
+		"internal/stix": "a query names markings",
+	}},
 	"internal/stixpattern": {layer: words},
 	"internal/stixcheck": {layer: words, beside: map[string]string{
 		"internal/stix":        "its tables say what objects must be",
@@ -138,6 +141,8 @@ var packages = map[string]pkg{
 	"internal/scan":     {layer: flows},
 	"internal/shelf":    {layer: flows},
 	"internal/inbox":    {layer: flows},
+	"internal/search":   {layer: flows},
+	"internal/api":      {layer: edges},
 
 	"internal/ingest/httpjsonl": {layer: edges},
 	"internal/ingest/follow":    {layer: edges},

@@ -61,7 +61,7 @@ func commands() []*command {
 		newAllianceNew(), newAllianceShow(), newAllianceInvite(), newAllianceRemove(),
 		newAllianceChange(), newAllianceKey(), newAllianceDraft(), newAllianceSign(), newAllianceAdmit(),
 		newJoin(),
-		newPublish(), newWithdraw(), newStatus(), newDetections(),
+		newPublish(), newWithdraw(), newSearch(), newStatus(), newDetections(),
 		newMuteAdd(), newMuteList(), newMuteRemove(), newTokenNew(), newTokenList(), newTokenRevoke(),
 		newLogVerify(), newDrill(), newConfigCheck(), newConfigExample(), newVersion(),
 	}

@@ -30,6 +30,7 @@ type fakeNode struct {
 	token     control.Token
 	tokens    []control.Token
 	mutes     []status.Mute
+	found     status.SearchPage
 	past      []status.Detection
 	live      chan status.Detection
 	drilled   DrillResult
@@ -47,6 +48,7 @@ type fakeNode struct {
 	word       string
 	tokened    control.TokenRequest
 	muting     control.MuteRequest
+	search     control.SearchRequest
 	unmuted    []string
 	since      time.Time
 	drill      DrillOptions
@@ -75,6 +77,10 @@ func (n *fakeNode) Publish(_ context.Context, r control.PublishRequest) (control
 func (n *fakeNode) Withdraw(_ context.Context, ids []string) (control.WithdrawResult, error) {
 	n.ids = ids
 	return n.withdrawn, n.err
+}
+func (n *fakeNode) Search(_ context.Context, r control.SearchRequest) (status.SearchPage, error) {
+	n.search = r
+	return n.found, n.err
 }
 func (n *fakeNode) Alliance(context.Context) (status.Alliance, error) { return n.alliance, n.err }
 func (n *fakeNode) AllianceNew(_ context.Context, r control.AllianceRequest) (status.Alliance, error) {

@@ -87,6 +87,10 @@ func (p *program) showStatus(r statusReport) error {
 	}
 	errs = append(errs, p.printf("holds    %s; live: %s, %s\n", plural(n.Objects, "object", "objects"),
 		plural(n.Rules, "rule", "rules"), plural(n.Indicators, "indicator", "indicators")))
+	errs = append(errs, p.printf("search   %s waiting to be found\n", plural(n.Search.Waiting, "object", "objects")))
+	if n.Search.Problem != "" {
+		errs = append(errs, p.print("search   it does not go on: "+printable(n.Search.Problem)+"\n"))
+	}
 	errs = append(errs, p.printf("engine   %s\n", engineOf(n.Engine)))
 	if r.Running {
 		errs = append(errs, p.printf("saw      %s, %s, %d muted\n", plural(n.Events, "event", "events"), plural(n.Detections, "detection", "detections"), n.Muted))

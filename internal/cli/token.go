@@ -20,7 +20,7 @@ type tokenOptions struct {
 }
 
 // tokenScopes are what a token may do.
-var tokenScopes = []string{"ingest", "taxii:read", "taxii:write"}
+var tokenScopes = []string{"ingest", "taxii:read", "taxii:write", "api:read", "api:publish", "api:operate"}
 
 func newTokenNew() *command {
 	var o tokenOptions
@@ -39,12 +39,15 @@ give NAME and the token by HTTP Basic, or the token as a bearer token. --as says
 whom this member serves (up to TLP:AMBER, nothing that was never shared); or a machine or staff of its own (up to
 AMBER+STRICT). RED is not for tokens.
 
+api:read may search and read over the HTTP/JSON API (/api/openapi.json describes it), with --as as above; api:publish may share
+and withdraw in this member's name, api:operate may mute: their holders are machine or staff.
+
 With --certificate there is no secret: the key of that client certificate is let in, whoever signed it.`,
 		exits: exitsOfChange,
 		define: func(f *pflag.FlagSet) {
-			f.StringArrayVar(&o.scopes, "scope", []string{"ingest"}, "what the token may do: `SCOPE` is "+strings.Join(tokenScopes, ", "))
+			f.StringArrayVar(&o.scopes, "scope", []string{"ingest"}, "what the token may do: a `SCOPE` as above")
 			f.StringVar(&o.name, "name", "", "a `NAME` to know the token by (required)")
-			f.StringVar(&o.as, "as", "", "who holds a TAXII token: `WHO` is constituent (default), machine or staff")
+			f.StringVar(&o.as, "as", "", "who holds a token for TAXII or the API: `WHO` is constituent (default), machine or staff")
 			f.StringVar(&o.expires, "expires", "", "how long it is good for: `SPAN` such as 30d (default: for ever)")
 			f.StringVar(&o.certify, "certificate", "", "let in the key of this client certificate, a PEM `FILE`, in place of a token")
 		},

@@ -66,6 +66,11 @@ func (c *Client) Withdraw(ctx context.Context, ids []string) (WithdrawResult, er
 	return post[WithdrawResult](ctx, c, "/v1/withdraw", ids)
 }
 
+// Search is Backend.Search.
+func (c *Client) Search(ctx context.Context, req SearchRequest) (status.SearchPage, error) {
+	return post[status.SearchPage](ctx, c, "/v1/search", req)
+}
+
 // Alliance is Backend.Alliance.
 func (c *Client) Alliance(ctx context.Context) (status.Alliance, error) {
 	return get[status.Alliance](ctx, c, "/v1/alliance")

@@ -29,6 +29,9 @@ type Backend interface {
 	// Withdraw takes back objects that this member published.
 	Withdraw(ctx context.Context, ids []string) (WithdrawResult, error)
 
+	// Search finds objects.
+	Search(ctx context.Context, req SearchRequest) (status.SearchPage, error)
+
 	// Alliance is the roster in force.
 	Alliance(ctx context.Context) (status.Alliance, error)
 	// AllianceNew names the alliance of a member that is alone in it, and its groups.
@@ -121,6 +124,15 @@ type PublishedObject struct {
 type WithdrawResult struct {
 	Withdrawn []string `json:"withdrawn"` // object ids
 	Entries   []uint64 `json:"entries"`   // indexes of the withdrawals in the own log
+}
+
+// SearchRequest asks for a page of what a query finds.
+type SearchRequest struct {
+	Query     string `json:"query"`
+	Cursor    string `json:"cursor"` // a page's Next
+	Limit     int    `json:"limit"`
+	Relations bool   `json:"relations"`
+	Objects   bool   `json:"objects"`
 }
 
 // AllianceRequest names an alliance and its groups.

@@ -119,6 +119,10 @@ func (f *fake) Unmute(_ context.Context, id string) (status.Mute, error) {
 	return status.Mute{ID: id}, f.err
 }
 
+func (f *fake) Search(_ context.Context, r SearchRequest) (status.SearchPage, error) {
+	return status.SearchPage{Hits: []status.Hit{{Name: r.Query}}, Next: r.Cursor}, f.err
+}
+
 func (f *fake) Mutes(context.Context) ([]status.Mute, error) {
 	return []status.Mute{{ID: "1"}, {ID: "2"}}, f.err
 }
@@ -215,6 +219,9 @@ func TestCalls(t *testing.T) {
 		}
 		if m, err := c.Unmute(ctx, "7"); err != nil || m.ID != "7" {
 			t.Errorf("unmute: %+v, %v", m, err)
+		}
+		if p, err := c.Search(ctx, SearchRequest{Query: "type:indicator", Cursor: "x", Limit: 3}); err != nil || p.Hits[0].Name != "type:indicator" || p.Next != "x" {
+			t.Errorf("search: %+v %v", p, err)
 		}
 		if list, err := c.Mutes(ctx); err != nil || len(list) != 2 {
 			t.Errorf("mutes: %+v, %v", list, err)

@@ -80,6 +80,7 @@ func Handler(b Backend) http.Handler {
 		return b.Publish(r.Context(), req)
 	}))
 	mux.HandleFunc("POST /v1/withdraw", call(b.Withdraw))
+	mux.HandleFunc("POST /v1/search", call(b.Search))
 	mux.HandleFunc("GET /v1/alliance", answer(func(r *http.Request) (status.Alliance, error) { return b.Alliance(r.Context()) }))
 	mux.HandleFunc("POST /v1/alliance/new", call(b.AllianceNew))
 	mux.HandleFunc("POST /v1/alliance/change", call(b.AllianceChange))

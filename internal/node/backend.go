@@ -56,6 +56,9 @@ func (n *Node) Status(ctx context.Context) (status.Node, error) {
 		out.Objects, _, err = tx.CountCopies()
 		return err
 	})
+	if err == nil {
+		out.Search, err = s.search.Status(ctx)
+	}
 	return out, err
 }
 

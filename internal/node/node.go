@@ -19,6 +19,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"shieldwall/internal/api"
 	"shieldwall/internal/config"
 	"shieldwall/internal/control"
 	"shieldwall/internal/keys"
@@ -313,9 +314,10 @@ func (n *Node) serveLocal(ctx context.Context, wg *sync.WaitGroup, fail context.
 	if n.cfg.TAXII.Enabled && n.cfg.TAXII.Listen == "" {
 		if at, tcp := page.Addr().(*net.TCPAddr); tcp && at.IP.IsLoopback() {
 			mux.Handle(taxii.Path, n.taxiiHandler())
+			mux.Handle(api.Path, n.apiHandler())
 			n.taxiiURL = n.pageURL + taxii.Path
 		} else {
-			n.log.Warn("TAXII is not served: the page's address is not loopback; give TAXII one of its own with TLS (taxii.listen)")
+			n.log.Warn("TAXII and the API are not served: the page's address is not loopback; give TAXII one of its own with TLS (taxii.listen)")
 		}
 	}
 	for l, h := range map[net.Listener]http.Handler{page: mux, socket: control.Handler(n)} {

@@ -24,6 +24,7 @@ import (
 	"shieldwall/internal/merkle"
 	"shieldwall/internal/peer"
 	"shieldwall/internal/publish"
+	"shieldwall/internal/search"
 	"shieldwall/internal/shelf"
 	"shieldwall/internal/store/sqlite"
 )
@@ -45,6 +46,7 @@ type session struct {
 	follow    *follow.Follower
 	shelves   *shelf.Shelves
 	inbox     *inbox.Inbox
+	search    *search.Searcher
 
 	joining   sync.Mutex // one join request at a time
 	proposing sync.Mutex // one signature of an officer at a time
@@ -115,6 +117,9 @@ func openSession(ctx context.Context, n *Node) (_ *session, err error) {
 	}
 	s.exchange = s.newExchange()
 	s.shelves, s.inbox = s.newShelves(), s.newInbox()
+	if s.search, err = s.newSearch(ctx); err != nil {
+		return nil, err
+	}
 	s.follow = follow.New(follow.Options{Sources: sources(n.cfg.Ingest.Follow), Sink: sink{n}, Offsets: offsets{n.store}, Now: n.now, Log: n.log, Names: sink{n}.names})
 	return s, nil
 }
@@ -300,6 +305,7 @@ func (s *session) run(ctx context.Context, serving func()) error {
 	start(&in, ingress, "following peers", s.exchange.Run)
 	start(&in, ingress, "following files", s.follow.Run)
 	start(&in, ingress, "keeping the membership", s.tend)
+	start(&in, ingress, "indexing objects", s.search.Run)
 	start(&in, ingress, "appending to the own log", s.watchLog)
 	serving()
 	<-ingress.Done()

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"shieldwall/internal/admit"
+	"shieldwall/internal/api"
 	"shieldwall/internal/control"
 	"shieldwall/internal/inbox"
 	"shieldwall/internal/object"
@@ -237,7 +238,9 @@ func (n *Node) serveTAXII(ctx context.Context, wg *sync.WaitGroup, fail context.
 		n.taxiiURL = "https" + n.taxiiURL[len("http"):]
 		l = tls.NewListener(l, secure)
 	}
-	handler := n.taxiiHandler()
+	handler := http.NewServeMux()
+	handler.Handle("/", n.taxiiHandler())
+	handler.Handle(api.Path, n.apiHandler())
 	wg.Go(func() {
 		if err := serveHTTP(ctx, l, handler, n.log); err != nil {
 			fail(fmt.Errorf("serving TAXII on %s: %w", l.Addr(), err))

@@ -26,9 +26,12 @@ const (
 	scopeIngest     = "ingest"      // send telemetry
 	scopeTAXIIRead  = "taxii:read"  // read what policy lets its holder read
 	scopeTAXIIWrite = "taxii:write" // post to the inbox
+	scopeAPIRead    = "api:read"    // read by the API what policy lets its holder read
+	scopeAPIPublish = "api:publish" // share and withdraw in this member's name
+	scopeAPIOperate = "api:operate" // mute
 )
 
-var scopes = []string{scopeIngest, scopeTAXIIRead, scopeTAXIIWrite}
+var scopes = []string{scopeIngest, scopeTAXIIRead, scopeTAXIIWrite, scopeAPIRead, scopeAPIPublish, scopeAPIOperate}
 
 // holderKinds are the sorts of readers that a token's holder can be. None of them may read RED: that is for people
 // whom the member has named, on the page.
@@ -95,8 +98,13 @@ func checkToken(req *control.TokenRequest) error {
 		if _, known := holderKinds[req.As]; !known {
 			return control.Errorf(control.Usage, "%q is no sort of reader: constituent, machine or staff", req.As)
 		}
+		for _, s := range []string{scopeAPIPublish, scopeAPIOperate} {
+			if slices.Contains(req.Scopes, s) && req.As == defaultHolder {
+				return control.Errorf(control.Usage, "the scope %s acts in this member's name: its holder must be machine or staff (--as)", s)
+			}
+		}
 	case req.As != "":
-		return control.Errorf(control.Usage, "who reads is for TAXII tokens; one of scope %s reads nothing", scopeIngest)
+		return control.Errorf(control.Usage, "who reads is for TAXII and the API; one of scope %s reads nothing", scopeIngest)
 	case len(req.Certificate) > 0:
 		return control.Errorf(control.Usage, "certificates are for TAXII; telemetry wants a token")
 	}

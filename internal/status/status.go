@@ -19,11 +19,13 @@ type Node struct {
 	Log      Log      `json:"log"`
 	Protect  Protect  `json:"time_to_protect"`
 
-	Objects    int64 `json:"objects"`    // copies held, whoever published them
-	Rules      int   `json:"rules"`      // Sigma rules live in the matcher
-	Indicators int   `json:"indicators"` // indicators live in the matcher
-	Events     int64 `json:"events"`     // telemetry events seen since the start
-	Detections int64 `json:"detections"` // detections since the start
+	Objects int64 `json:"objects"` // copies held, whoever published them
+	// Search says how far the index of search is.
+	Search     Search `json:"search"`
+	Rules      int    `json:"rules"`      // Sigma rules live in the matcher
+	Indicators int    `json:"indicators"` // indicators live in the matcher
+	Events     int64  `json:"events"`     // telemetry events seen since the start
+	Detections int64  `json:"detections"` // detections since the start
 	// Suppressed detections were counted, not written, because one rule fired too often on one host;
 	// Loudest names the pairs of the last two minutes. Muted ones were kept back by Mutes.
 	Suppressed int64  `json:"suppressed"`

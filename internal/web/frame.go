@@ -34,6 +34,7 @@ var views = []view{
 	{"objects", "/objects", "Objects", []string{"engine", "objects"}, 300},
 	{"sightings", "/sightings", "Sightings", []string{"sightings"}, 300},
 	{"protection", "/protection", "Protection", []string{"protect", "publications"}, 200},
+	{"search", "/search", "Search", nil, findRows},
 }
 
 // shortRows is how many rows the small lists of the overview show.
@@ -57,6 +58,8 @@ type frame struct {
 	Theme       string
 	LinkCommand string
 	Trouble     string // why the picture is incomplete
+	// Find is what the search or an object's page shows: made once, for nothing of it is renewed.
+	Find *finding
 
 	zone         *time.Location
 	node         status.Node

@@ -112,7 +112,7 @@ func TestStreamGivesTheWholePictureFirst(t *testing.T) {
 				t.Errorf("content policy %q", got)
 			}
 			events := out.take(t)
-			want := "clock notices " + strings.Join(view.panels, " ")
+			want := strings.TrimSpace("clock notices " + strings.Join(view.panels, " "))
 			if got := names(events); got != want {
 				t.Errorf("%s starts with %q, want %q", view.Name, got, want)
 			}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"shieldwall/internal/search"
 	"shieldwall/internal/status"
 )
 
@@ -29,6 +30,11 @@ type Source interface {
 	Objects(ctx context.Context, limit int) ([]status.Object, error)
 	Sightings(ctx context.Context, limit int) ([]status.Sightings, error)
 	Detections(ctx context.Context, limit int) ([]status.Detection, error)
+	// Search finds objects; Object shows one and Raw gives its exact bytes. Their errors are those of package search
+	// where the reader can do something about them.
+	Search(ctx context.Context, req search.Request) (status.SearchPage, error)
+	Object(ctx context.Context, id string) (status.ObjectView, error)
+	Raw(ctx context.Context, id, version string) ([]byte, error)
 	// Follow returns the detections from now on until ctx ends. The channel is bounded and drops the
 	// oldest for a slow reader; it may be closed when the node stops.
 	Follow(ctx context.Context) <-chan status.Detection
@@ -123,8 +129,14 @@ func (p *Page) NewLink() string {
 func (p *Page) routes() http.Handler {
 	inside := http.NewServeMux()
 	for _, v := range views {
+		if v.Name == "search" {
+			continue
+		}
 		inside.HandleFunc("GET "+v.pattern(), func(w http.ResponseWriter, r *http.Request) { p.servePage(w, r, v) })
 	}
+	inside.HandleFunc("GET /search", p.serveSearch)
+	inside.HandleFunc("GET /object", p.serveObject)
+	inside.HandleFunc("GET /object/raw", p.serveRaw)
 	inside.HandleFunc("GET /events", p.serveEvents)
 	inside.HandleFunc("POST /theme", p.setTheme)
 	inside.HandleFunc("POST /leave", p.leave)
@@ -150,12 +162,17 @@ func serveStatic(w http.ResponseWriter, r *http.Request) {
 func (p *Page) servePage(w http.ResponseWriter, r *http.Request, v view) {
 	f := p.frame(r, v)
 	f.read(r.Context(), p.reader)
+	p.send(w, f)
+}
+
+// send renders a page.
+func (p *Page) send(w http.ResponseWriter, f *frame) {
 	if f.Trouble != "" {
 		p.opts.Log.Warn("reading the node's state for the page", "error", f.Trouble)
 	}
 	body, err := f.renderPage()
 	if err != nil {
-		p.opts.Log.Error("rendering the page", "view", v.Name, "error", err)
+		p.opts.Log.Error("rendering the page", "view", f.View.Name, "error", err)
 		http.Error(w, "the page could not be rendered; the node's log says why", http.StatusInternalServerError)
 		return
 	}

@@ -15,10 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"shieldwall/internal/query"
+	"shieldwall/internal/search"
 	"shieldwall/internal/status"
 )
 
 var testTime = time.Date(2026, 11, 23, 22, 40, 2, 0, time.UTC)
+
+var foundHit = status.Hit{ID: "malware--00000001-0000-4000-8000-000000000000", Type: "malware", Name: "<b>worm", Member: "cert", TLP: "AMBER", Audience: "alliance", Created: "2026-01-01T00:00:00.000Z", Admitted: testTime, Revoked: true}
 
 // fake is a source whose answers a test sets.
 type fake struct {
@@ -50,6 +54,33 @@ func (f *fake) Sightings(_ context.Context, limit int) ([]status.Sightings, erro
 }
 func (f *fake) Detections(_ context.Context, limit int) ([]status.Detection, error) {
 	return f.detections[:min(limit, len(f.detections))], f.err
+}
+func (f *fake) Search(_ context.Context, req search.Request) (status.SearchPage, error) {
+	if _, err := query.Parse(req.Query); err != nil {
+		return status.SearchPage{}, err
+	}
+	page := status.SearchPage{Hits: []status.Hit{}}
+	if req.Query == "worm" {
+		page.Hits, page.Next, page.Partial = append(page.Hits, foundHit), "abc", true
+	}
+	return page, f.err
+}
+func (f *fake) Object(_ context.Context, id string) (status.ObjectView, error) {
+	if id != foundHit.ID {
+		return status.ObjectView{}, search.ErrUnknown
+	}
+	v := status.ObjectView{Hit: foundHit, Versions: []status.Version{{Modified: "2026-01-02T00:00:00.000Z", Member: "cert", TLP: "AMBER", Admitted: testTime, Revoked: true}}}
+	v.Object = []byte(`{"name":"<b>wo\u202erm"}`)
+	v.Relations = &status.Relations{More: true, Items: []status.Relation{
+		{Kind: "drops", Out: true, ID: "tool--00000002-0000-4000-8000-000000000000", Type: "tool", Name: "<i>tool"}, {Kind: "object_refs", ID: `x"onmouseover=1`},
+	}}
+	return v, f.err
+}
+func (f *fake) Raw(_ context.Context, id, version string) ([]byte, error) {
+	if id != foundHit.ID {
+		return nil, search.ErrUnknown
+	}
+	return []byte(`{"exact":  "bytes"}`), f.err
 }
 func (f *fake) Follow(context.Context) <-chan status.Detection { return f.feed }
 

@@ -63,7 +63,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err := mustOpen(t, newer).Close(); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, newer, "PRAGMA user_version = 7")
+	edit(t, newer, "PRAGMA user_version = 99")
 	foreign := filepath.Join(dir, "foreign.db")
 	edit(t, foreign, "CREATE TABLE contacts (name TEXT); INSERT INTO contacts VALUES ('a')")
 	marked := filepath.Join(dir, "marked.db")
@@ -75,7 +75,7 @@ func TestOpenRefuses(t *testing.T) {
 	for path, check := range map[string]func(error) bool{
 		newer: func(err error) bool {
 			var e *VersionError
-			return errors.As(err, &e) && e.Have == 7 && e.Support == 2 && strings.Contains(err.Error(), "version 7") && strings.Contains(err.Error(), "up to 2")
+			return errors.As(err, &e) && e.Have == 99 && e.Support == 5 && strings.Contains(err.Error(), "version 99") && strings.Contains(err.Error(), "up to 5")
 		},
 		foreign:                       func(err error) bool { var e *NotOursError; return errors.As(err, &e) && e.ID == 0 },
 		marked:                        func(err error) bool { var e *NotOursError; return errors.As(err, &e) && e.ID == 42 },

@@ -313,5 +313,5 @@ func (t *Tx) Relocal(publisher string) error {
 			return fmt.Errorf("making the copies of %s local: %w", publisher, err)
 		}
 	}
-	return nil
+	return t.ForgetIndex()
 }

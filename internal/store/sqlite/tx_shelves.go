@@ -193,7 +193,7 @@ func (t *Tx) Refile(from, to string) error {
 			return err
 		}
 	}
-	return nil
+	return t.ForgetIndex()
 }
 
 // PutPosting keeps what became of a posting, and forgets what is older than before.

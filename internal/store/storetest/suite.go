@@ -51,6 +51,15 @@ type Tx interface {
 	PutPosting(id, holder string, at time.Time, body []byte, before time.Time) error
 	Posting(id, holder string) (body []byte, at time.Time, err error)
 
+	IndexedTo() (indexed, last int64, err error)
+	PutIndexedTo(seq int64) error
+	ForgetIndex() error
+	CopiesAfter(seq int64, limit, maxBytes int) ([]object.Filed, error)
+	Index(seq int64, name, text, pattern, keys string) error
+	Matching(expr string, above, below int64, limit int) ([]int64, error)
+	FiledAt(seq int64) (object.Filed, error)
+	SeqAt(at time.Time) (int64, error)
+
 	Blob(hash []byte) ([]byte, error)
 	PutBlob(hash, data []byte) error
 	PutPending(log string, index uint64, hash []byte) error
@@ -107,7 +116,7 @@ func Run[T Tx](t *testing.T, open func(t *testing.T, dir string) Store[T]) {
 		"units": s.units, "savepoints": s.savepoints, "views": s.views, "cancel": s.cancel, "close": s.closing, "concurrent": s.concurrent,
 		"reopen": s.reopen, "callbacks": s.callbacks, "over": s.over,
 		"meta": s.meta, "heads": s.heads, "entries": s.entries, "tiles": s.tiles, "epochs": s.epochs, "own epochs": s.ownEpochs,
-		"copies": s.copies, "copies model": s.copiesModel, "withdraw": s.withdraw, "late copy": s.lateCopy, "relocal": s.relocal, "lists": s.lists, "shelves": s.shelves,
+		"copies": s.copies, "copies model": s.copiesModel, "withdraw": s.withdraw, "late copy": s.lateCopy, "relocal": s.relocal, "lists": s.lists, "shelves": s.shelves, "search": s.search,
 		"admissions": s.admissions, "shelf pages": s.shelfPages, "standings model": s.standingsModel, "refile": s.refile, "postings": s.postings,
 		"blobs": s.blobs, "rosters": s.rosters, "cards": s.cards, "invites": s.invites, "tokens": s.tokens,
 		"publications": s.publications, "applied": s.applied, "tally": s.tally, "offsets": s.offsets, "numbers": s.numbers,

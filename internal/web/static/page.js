@@ -246,7 +246,7 @@ function escape(inFilter) {
 }
 
 const keys = {
-  "/": () => find("#filter")?.focus(),
+  "/": () => find("#filter, #find")?.focus(),
   j: () => move(1),
   k: () => move(-1),
   p: () => list() && togglePause(),

@@ -229,3 +229,12 @@ CREATE TABLE offsets (
     ident TEXT NOT NULL,
     pos   INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- What objects are found by: words by where they stand, and keys, the whole values of all else (package search says
+-- how they are spelled; a key has a = in it, which no word has). Its rowid is a copy's seq; the meta value "search"
+-- says how far it is. It keeps no texts, only where they are, and nothing is ever taken out of it: what a copy is
+-- now is read from the copy. Words come as package query spells them: the tokenizer only splits them.
+CREATE VIRTUAL TABLE search USING fts5 (
+    name, text, pattern, keys,
+    content = '', columnsize = 0, tokenize = "ascii tokenchars '='"
+);
