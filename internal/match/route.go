@@ -152,7 +152,7 @@ type routes struct {
 }
 
 const (
-	routeLines = 128
+	routeLines = 512
 	routeWays  = 4
 	// maxRouteKey bounds the text of a key that is kept, in bytes.
 	maxRouteKey = 1024

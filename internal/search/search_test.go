@@ -77,7 +77,8 @@ func (w *world) put(publisher string, tlp stix.TLP, audience, body string) objec
 		c.Raw = append([]byte("sealed"), c.Raw...)
 	}
 	w.update(func(tx *sqlite.Tx) (err error) {
-		c.Seq, err = tx.PutCopy(c)
+		stored, err := tx.PutCopy(c)
+		c.Seq = stored.Seq
 		return err
 	})
 	return c

@@ -75,7 +75,7 @@ func TestOpenRefuses(t *testing.T) {
 	for path, check := range map[string]func(error) bool{
 		newer: func(err error) bool {
 			var e *VersionError
-			return errors.As(err, &e) && e.Have == 99 && e.Support == 5 && strings.Contains(err.Error(), "version 99") && strings.Contains(err.Error(), "up to 5")
+			return errors.As(err, &e) && e.Have == 99 && e.Support == 3 && strings.Contains(err.Error(), "version 99") && strings.Contains(err.Error(), "up to 3")
 		},
 		foreign:                       func(err error) bool { var e *NotOursError; return errors.As(err, &e) && e.ID == 0 },
 		marked:                        func(err error) bool { var e *NotOursError; return errors.As(err, &e) && e.ID == 42 },
