@@ -36,7 +36,24 @@ type judge struct {
 	held     map[string][]object.Copy // bodies in clear
 	problems []Problem
 	more     int
-	warnings []string
+	warnings []warning
+	warned   map[warning]int // their places, by file, kind and text alone
+	unlisted int             // warnings beyond maxListed
+}
+
+// warning is a remark on one object, and on how many more of its kind that deserve the same.
+type warning struct {
+	file, kind, msg string
+	object          string
+	more            int
+}
+
+func (w warning) String() string {
+	text := Problem{File: w.file, Object: w.object, Msg: w.msg}.String()
+	if w.more > 0 {
+		text += fmt.Sprintf(" (and %d more objects of type %s)", w.more, w.kind)
+	}
+	return text
 }
 
 func (j *judge) add(o *stix.Object, file string) {
@@ -56,9 +73,21 @@ func (j *judge) problem(c *candidate, property, msg string) {
 }
 
 func (j *judge) warn(c *candidate, format string, args ...any) {
-	if len(j.warnings) < maxListed {
-		j.warnings = append(j.warnings, Problem{File: c.file, Object: c.o.ID, Msg: fmt.Sprintf(format, args...)}.String())
+	w := warning{file: c.file, kind: c.o.Type, msg: fmt.Sprintf(format, args...)}
+	if i, again := j.warned[w]; again {
+		j.warnings[i].more++
+		return
 	}
+	if len(j.warnings) == maxListed {
+		j.unlisted++
+		return
+	}
+	if j.warned == nil {
+		j.warned = map[warning]int{}
+	}
+	j.warned[w] = len(j.warnings)
+	w.object = c.o.ID
+	j.warnings = append(j.warnings, w)
 }
 
 func (j *judge) refused() error {
@@ -66,6 +95,18 @@ func (j *judge) refused() error {
 		return nil
 	}
 	return &Refused{Problems: j.problems, More: j.more}
+}
+
+// remarks are the warnings as they are told.
+func (j *judge) remarks() []string {
+	var out []string
+	for _, w := range j.warnings {
+		out = append(out, w.String())
+	}
+	if j.unlisted > 0 {
+		out = append(out, fmt.Sprintf("%d more warnings", j.unlisted))
+	}
+	return out
 }
 
 // fresh are the candidates to share; unchanged the ids of those that are shared already.

@@ -226,7 +226,7 @@ func (p *Publisher) share(ctx context.Context, j *judge, opt shareOptions) (Resu
 	if err := p.blobs(batches); err != nil {
 		return Result{}, err
 	}
-	result := Result{Unchanged: j.unchanged(), Warnings: append(j.warnings, p.withheld(j.members, batches)...)}
+	result := Result{Unchanged: j.unchanged(), Warnings: append(j.remarks(), p.withheld(j.members, batches)...)}
 	if opt.dryRun {
 		result.Entries, err = p.preview(j.members, batches)
 		return result, err
