@@ -1,12 +1,14 @@
 package node
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
 	"shieldwall/internal/control"
 	"shieldwall/internal/keys"
 	"shieldwall/internal/roster"
+	"shieldwall/internal/store/sqlite"
 )
 
 // second signs, with alpha's officer key and past every tool, another roster than the newest of the version after
@@ -81,5 +83,36 @@ func TestFork(t *testing.T) {
 	allLive(t, alpha, beta, gamma)
 	if r := alpha.publish("green", nil, rule(2, "one again")).Entries[0].Readers; !slices.Equal(r, []string{"beta", "gamma"}) {
 		t.Errorf("alpha shares with %v", r)
+	}
+}
+
+// TestJoinForgetsTheOldAlliance: what was under way among the officers of an alliance that is left is no business of the
+// next one's.
+func TestJoinForgetsTheOldAlliance(t *testing.T) {
+	t.Parallel()
+	alpha := founder(t, "alpha")
+	beta := newMember(t, "beta").start()
+	s := beta.n.current.Load()
+	err := s.node.store.UpdateDurable(t.Context(), func(tx *sqlite.Tx) error {
+		return errors.Join(tx.PutMeta(metaFork, []byte(`{"version":2,"chain":["eA=="]}`)), tx.PutMeta(metaDrafts, []byte(`["eA=="]`)), tx.PutMeta(metaPrepared, []byte("x")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := beta.n.Join(t.Context(), alpha.invite("beta", "states")); err != nil {
+		t.Fatal(err)
+	}
+	beta.restart()
+	allLive(t, alpha, beta)
+	for _, key := range []string{metaFork, metaPrepared} {
+		err := beta.n.store.View(t.Context(), func(tx *sqlite.Tx) error {
+			if left, err := tx.Meta(key); err != nil || len(left) > 0 {
+				t.Errorf("%s is still %q (%v)", key, left, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -172,7 +172,8 @@ func verifyJoined(j peer.Joined, token roster.Token, n *Node) (*federation.Membe
 func (s *session) enter(ctx context.Context, token roster.Token, p pendingJoin, j peer.Joined, m *federation.Membership) error {
 	me := self{member: token.Name, identity: s.me.identity, log: p.Log}
 	return s.roll.leave(ctx, func(tx *sqlite.Tx) error {
-		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), refile(tx, s.me.member, token.Name), dropTallies(tx), me.save(tx), tx.PutMeta(metaJoin, nil)}
+		errs := []error{tx.DropRosters(), tx.DropCards(), tx.Relocal(s.me.member), refile(tx, s.me.member, token.Name), dropTallies(tx), me.save(tx), tx.PutMeta(metaJoin, nil),
+			putFork(tx, nil), tx.PutMeta(metaDrafts, []byte("null")), tx.PutMeta(metaPrepared, []byte{})}
 		for i, note := range j.Rosters {
 			r, err := roster.ParseRoster(note)
 			if err != nil {
